@@ -1,0 +1,115 @@
+"""Where results and messages go, and whether they may be coloured."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from detector.errors import InputError
+from detector.report.terminal import Style
+from detector.report.visible import visible
+
+STANDARD_OUTPUT = "-"
+PIPE_WIDTH = 100
+_PIPE_CLOSED = 141  # what a shell reports for a program that a closed pipe has ended
+
+Write = Callable[[str], None]
+
+ColourOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--colour/--no-colour",
+        "--color/--no-color",
+        help="Colour or none; by default as the terminal and NO_COLOR say.",
+    ),
+]
+
+
+def say(message: str) -> None:
+    """Write one line to standard error, with whatever a terminal would obey made visible."""
+    typer.echo(visible(message).replace("\n", " "), err=True)
+
+
+def emit(text: str) -> None:
+    """Write a piece of the result to standard output, whole; a reader that has gone away ends the program quietly."""
+    encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
+    try:
+        # Bytes, because a text stream would change the line ends of the article on some systems.
+        _write(sys.stdout.buffer, text, place="standard output", encoding=encoding)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would complain
+        raise typer.Exit(_PIPE_CLOSED) from None
+
+
+@contextmanager
+def output(path: str | None) -> Iterator[Write]:
+    """A function that writes pieces of the result: to standard output for None and ``-``, else to a file.
+
+    The file appears under its name when the block ends without an error and something was written, and not before;
+    until then an older file stays as it is. Raises InputError where the file cannot be made.
+    """
+    if path is None or path == STANDARD_OUTPUT:
+        yield emit
+        return
+    target = Path(path).resolve()  # a link keeps pointing where it points
+    if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced, a folder must not be
+        with _opened(target, shown=path) as stream:
+            yield lambda text: _write(stream, text, place=f"--output {path}")
+        return
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with _opened(part, shown=path) as stream:
+        try:
+            yield lambda text: _write(stream, text, place=f"--output {path}")
+            n_bytes = stream.tell()
+            stream.close()
+            if n_bytes:
+                os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def style(*, colour: bool | None, to_file: bool) -> Style:
+    """How results are shown where they go: on a terminal, in a pipe, or in a file that ``--output`` names."""
+    terminal = not to_file and sys.stdout.isatty()
+    coloured = bool(colour) if to_file else wants_colour(colour, terminal=terminal, environment=os.environ)
+    width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if terminal else PIPE_WIDTH
+    return Style(colour=coloured, safe=terminal or coloured, width=width)
+
+
+def wants_colour(choice: bool | None, *, terminal: bool, environment: Mapping[str, str]) -> bool:
+    """Whether to colour: the user's choice, else NO_COLOR, FORCE_COLOR and TERM=dumb in this order, else a terminal."""
+    if choice is not None:
+        return choice
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return terminal and environment.get("TERM") != "dumb"
+
+
+def _opened(file: Path, *, shown: str) -> BinaryIO:
+    try:
+        return file.open("wb")
+    except OSError as error:
+        reason = "there is no such folder" if isinstance(error, FileNotFoundError) else error.strerror
+        raise InputError(f"--output {shown}: cannot be written ({reason}): name a file in a folder of yours") from None
+
+
+def _write(stream: BinaryIO, text: str, *, place: str, encoding: str = "utf-8") -> None:
+    """Write and flush; raises InputError where the device is full or gone."""
+    try:
+        stream.write(text.encode(encoding, "replace"))
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):  # closing tries once more to write, and must not complain a second time later
+            stream.close()
+        raise InputError(f"{place}: cannot be written ({error.strerror}): make room or write elsewhere") from None

@@ -1,0 +1,88 @@
+"""``detector train``: annotated corpora in, a model folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detector.cli.corpus import SkipBadOption, warned
+from detector.cli.streams import say
+from detector.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.corpora import Corpus
+
+
+def command(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, as in configs/.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where checkpoints, the record and the model go.", show_default=False)
+    ],
+    ptc: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="ARTICLES LABELS", help="The Propaganda Techniques Corpus.", show_default=False),
+    ] = None,
+    checkthat: Annotated[
+        Path | None, typer.Option(metavar="JSONL", help="CheckThat! 2024 Task 3, in our JSONL.", show_default=False)
+    ] = None,
+    semeval2021: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="JSON", help="SemEval-2021 Task 6 (may be repeated).", show_default=False),
+    ] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(metavar="JSONL", help="A corpus of your own, in our JSONL.", show_default=False)
+    ] = None,
+    fold: Annotated[int, typer.Option(min=0, max=4, help="Which fifth of the documents to validate on.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="In place of the recipe's.", show_default=False)] = None,
+    skip_bad: SkipBadOption = False,
+) -> None:
+    """Train a model on annotated corpora, choose thresholds and calibrate it on the documents held out.
+
+    The same command goes on where it was stopped. The model is in DIR/model; use it with --model DIR/model.
+    """
+    from detector.config import load_recipe
+
+    chosen = load_recipe(recipe)
+    corpora = read_corpora(ptc=ptc, checkthat=checkthat, semeval2021=semeval2021, jsonl=jsonl, skip_bad=skip_bad)
+    from detector.train.run import train
+
+    quiet_libraries()
+    train(chosen, corpora, out, fold=fold, seed=seed, say=say)
+    say(f"the model is in {out / 'model'}, the record in {out / 'training.json'}")
+
+
+def read_corpora(
+    *,
+    ptc: tuple[Path, Path] | None,
+    checkthat: Path | None,
+    semeval2021: list[Path] | None,
+    jsonl: Path | None,
+    skip_bad: bool,
+) -> dict[str, Corpus]:
+    """The corpora named, by the name their annotators' bias goes by; raises ConfigError where there is none."""
+    from detector import corpora as readers
+
+    corpora: dict[str, Corpus] = {}
+    if ptc:
+        corpora["ptc"] = warned(readers.read_ptc(*ptc, skip_bad=skip_bad))
+    if checkthat:
+        corpora["checkthat"] = warned(readers.read_jsonl(checkthat, name="checkthat", skip_bad=skip_bad))
+    if semeval2021:
+        corpora["semeval2021"] = warned(readers.read_semeval2021(semeval2021, skip_bad=skip_bad))
+    if jsonl:
+        corpora["jsonl"] = warned(readers.read_jsonl(jsonl, skip_bad=skip_bad))
+    if not corpora:
+        raise ConfigError("no corpus: name one at least (--ptc, --checkthat, --semeval2021, --jsonl)")
+    return corpora
+
+
+def quiet_libraries() -> None:
+    """Silences what transformers and datasets write of their own accord; errors still come through."""
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()

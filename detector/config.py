@@ -1,0 +1,103 @@
+"""Training recipes: frozen dataclasses, read from TOML; unknown, missing or wrongly typed keys are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from detector.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """The encoder to start from: a packaged name, a folder or a hub id; the window counts pieces, special ones too."""
+
+    name: str
+    window: int = 256
+    overlap: int = 32
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserConfig:
+    """AdamW with a linear schedule. Rates are per step; the encoder's shrinks by ``layer_decay`` a layer downwards."""
+
+    epochs: int
+    encoder_rate: float
+    head_rate: float
+    batch_size: int = 8
+    layer_decay: float = 0.95
+    warmup: float = 0.06
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Weights of the three parts of the loss, and the label smoothing of the span head."""
+
+    identification: float = 1.0
+    techniques: float = 2.0
+    spans: float = 0.5
+    label_smoothing: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides a training run but the corpora and the seed of the command line."""
+
+    name: str
+    encoder: EncoderConfig
+    optimiser: OptimiserConfig
+    loss: LossConfig = field(default_factory=LossConfig)
+    gap: int = 25
+    seed: int = 1
+
+
+def load_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file; `ConfigError` names the file and the key that is wrong."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/minilm.toml"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML ({error})") from None
+    return _from_table(Recipe, data, f"{path}: ")
+
+
+def _from_table(kind: type[T], table: dict[str, Any], place: str) -> T:
+    """A dataclass from a table of the same keys and types."""
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in table:
+        if key not in fields:
+            raise ConfigError(f"{place}unknown key {key!r}; known: {', '.join(fields)}")
+    values = {}
+    for name, spec in fields.items():
+        if name in table:
+            values[name] = _checked(hints[name], table[name], f"{place}{name}")
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{place}key {name!r} is missing")
+    return kind(**values)
+
+
+def _checked(hint: Any, value: Any, place: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{place}: expected a table, got {value!r}")
+        return _from_table(hint, value, f"{place}.")
+    if hint is float and type(value) is int:
+        return float(value)
+    wanted = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if type(value) not in wanted:
+        raise ConfigError(f"{place}: expected {hint.__name__}, got {value!r}")
+    return value

@@ -1,0 +1,294 @@
+"""The torch module, its outputs, and the model folder: save, load, and the hash that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel
+
+from detector.decode import Calibration, Setting
+from detector.errors import ModelError
+from detector.techniques import NAMES
+from detector.windows import CHANNELS
+
+SCHEMA = 1
+MAX_LENGTH_BIN = 9
+MAX_COUNT_BIN = 4
+PRIOR_LOGIT = -3.0  # most pieces are inside no technique: the first steps need not learn that
+SHARD_BYTES = 40 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a model folder says of itself; ``corpora`` are the annotators whose bias it has learnt, in order.
+
+    ``window`` counts pieces without the two special ones. ``technique_order`` fixes the outputs' meaning.
+    """
+
+    name: str
+    encoder: str
+    corpora: tuple[str, ...]
+    window: int
+    overlap: int
+    gap: int
+    start_id: int
+    end_id: int
+    pad_id: int
+    technique_order: tuple[str, ...] = NAMES
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class SpanBatch:
+    """Candidate spans of a batch of windows: all ``(n_spans,)``; first and last piece (included) count the start token.
+
+    ``count`` is how often the span's text occurs in its document.
+    """
+
+    window: Tensor
+    first: Tensor
+    last: Tensor
+    count: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """``hidden`` ``(n_windows, n_pieces, width)``; ``token_logits`` ``(n_windows, n_pieces, 24)``, no corpus bias."""
+
+    hidden: Tensor
+    token_logits: Tensor
+
+
+class RhetoricModel(nn.Module):
+    """An encoder with a token head, a span head, and one output bias per training corpus."""
+
+    def __init__(self, encoder: nn.Module, *, n_corpora: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        width: int = encoder.config.hidden_size  # type: ignore[union-attr, assignment]
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.token_head = nn.Linear(width, len(CHANNELS))
+        self.token_bias = nn.Embedding(n_corpora, len(CHANNELS))
+        self.length_embedding = nn.Embedding(MAX_LENGTH_BIN + 1, 16)
+        self.count_embedding = nn.Embedding(MAX_COUNT_BIN + 1, 16)
+        self.span_head = nn.Sequential(
+            nn.Linear(4 * width + 32 + len(CHANNELS), width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, len(NAMES)),
+        )
+        self.span_bias = nn.Embedding(n_corpora, len(NAMES))
+        nn.init.constant_(self.token_head.bias, PRIOR_LOGIT)
+        nn.init.zeros_(self.token_bias.weight)
+        nn.init.zeros_(self.span_bias.weight)
+
+    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> Encoded:
+        """Piece vectors and token-head outputs; both inputs are ``(n_windows, n_pieces)``."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return Encoded(hidden, self.token_head(self.dropout(hidden)))
+
+    def classify(self, encoded: Encoded, spans: SpanBatch) -> Tensor:
+        """Span-head outputs ``(n_spans, 23)`` without corpus bias."""
+        hidden, logits = encoded.hidden, encoded.token_logits
+        length = (spans.last - spans.first + 1).to(hidden.dtype)
+        features = [
+            hidden[spans.window, spans.first],
+            hidden[spans.window, spans.last],
+            _range_means(hidden, spans),
+            hidden[spans.window, 0],
+            self.length_embedding(torch.log2(length.float()).long().clamp(max=MAX_LENGTH_BIN)),
+            self.count_embedding((spans.count - 1).clamp(0, MAX_COUNT_BIN)),
+            _range_means(logits, spans),
+        ]
+        joined = torch.cat([f.to(hidden.dtype) for f in features], dim=-1)
+        scores: Tensor = self.span_head(self.dropout(joined))
+        return scores
+
+
+def _range_means(values: Tensor, spans: SpanBatch) -> Tensor:
+    """Mean of ``values`` ``(n_windows, n_pieces, width)`` over each span's pieces: ``(n_spans, width)``."""
+    sums = torch.nn.functional.pad(values.float().cumsum(dim=1), (0, 0, 1, 0))
+    total = sums[spans.window, spans.last + 1] - sums[spans.window, spans.first]
+    return (total / (spans.last - spans.first + 1).unsqueeze(-1)).to(values.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A loaded model folder. ``hash`` is of every file but the card, so equal hashes give equal spans."""
+
+    info: ModelInfo
+    settings: Mapping[str, Setting]
+    tokenizer: Tokenizer
+    model: RhetoricModel
+    hash: str
+
+
+def save_model(
+    folder: Path,
+    model: RhetoricModel,
+    *,
+    info: ModelInfo,
+    settings: Sequence[Setting],
+    tokenizer: Tokenizer,
+    eight_bit: bool = True,
+) -> None:
+    """Writes ``model.json``, ``settings.json``, ``encoder.json``, ``tokenizer.json`` and the weights, none over 45 MB.
+
+    Matrices are stored in 8 bits with one scale a row, or in 16 bits; vectors in 32 bits.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("*.safetensors"):
+        stale.unlink()
+    tensors = dict(pack(model.state_dict(), eight_bit=eight_bit))
+    for i, shard in enumerate(_shards(tensors), start=1):
+        save_file(shard, folder / f"weights-{i:02d}.safetensors")
+    _write_json(folder / "model.json", asdict(info))
+    _write_json(folder / "encoder.json", model.encoder.config.to_diff_dict())  # type: ignore[union-attr, operator]
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    save_settings(folder, settings)
+
+
+def save_settings(folder: Path, settings: Sequence[Setting]) -> None:
+    """Writes the strictness settings alone: a calibration made again leaves the weights as they are."""
+    _write_json(folder / "settings.json", {s.name: asdict(s) for s in settings})
+
+
+def load_model(folder: Path) -> ModelFolder:
+    """The model in ``folder``, in 32-bit floats and evaluation mode; nothing is fetched and nothing unpickled.
+
+    Raises `ModelError` where a file is missing or does not fit.
+    """
+    info_json = _read_json(folder / "model.json")
+    if info_json.get("schema") != SCHEMA:
+        raise ModelError(f"{folder}: model schema {info_json.get('schema')} is not {SCHEMA}; use a matching version")
+    try:
+        info = _info(info_json)
+        settings = {name: _setting(value) for name, value in _read_json(folder / "settings.json").items()}
+        model = _build(_read_json(folder / "encoder.json"), info)
+        missing = model.load_state_dict(unpack(_load_tensors(folder)), strict=False)
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except ModelError:
+        raise
+    except Exception as error:  # the many ways in which a damaged file fails, from as many libraries
+        raise ModelError(f"{folder}: not a usable model folder ({error}); install or train it again") from error
+    if missing.unexpected_keys or any("position_ids" not in key for key in missing.missing_keys):
+        raise ModelError(f"{folder}: the weights do not fit encoder.json; install or train the model again")
+    return ModelFolder(info, settings, tokenizer, model.eval(), folder_hash(folder))
+
+
+def folder_hash(folder: Path) -> str:
+    """``sha256:`` and the digest over names and contents of the model's files, the card left out."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".safetensors"}):
+        with path.open("rb") as file:
+            digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
+    return "sha256:" + digest.hexdigest()
+
+
+def pack(state: Mapping[str, Tensor], *, eight_bit: bool) -> Iterable[tuple[str, Tensor]]:
+    """Tensors as they are stored: a matrix in 8 bits is followed by its row scales under ``NAME.scale``."""
+    for name, tensor in state.items():
+        if tensor.dim() < 2 or not tensor.is_floating_point():
+            yield name, tensor.contiguous()
+        elif eight_bit and min(tensor.shape) > len(CHANNELS):
+            scale = tensor.float().abs().amax(dim=1).clamp(min=1e-12) / 127
+            yield name, torch.round(tensor.float() / scale[:, None]).to(torch.int8).contiguous()
+            yield f"{name}.scale", scale
+        else:
+            yield name, tensor.to(torch.bfloat16).contiguous()
+
+
+def unpack(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state in 32-bit floats from tensors as `pack` stores them."""
+    state = {}
+    for name, tensor in stored.items():
+        if name.endswith(".scale"):
+            continue
+        scale = stored.get(f"{name}.scale")
+        state[name] = tensor.float() * scale[:, None] if scale is not None else _float(tensor)
+    return state
+
+
+def _float(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _shards(tensors: Mapping[str, Tensor]) -> Iterable[dict[str, Tensor]]:
+    shard: dict[str, Tensor] = {}
+    size = 0
+    for name, tensor in tensors.items():
+        n_bytes = tensor.numel() * tensor.element_size()
+        if shard and size + n_bytes > SHARD_BYTES:
+            yield shard
+            shard, size = {}, 0
+        shard[name] = tensor
+        size += n_bytes
+    yield shard
+
+
+def _load_tensors(folder: Path) -> dict[str, Tensor]:
+    paths = sorted(folder.glob("weights-*.safetensors"))
+    if not paths:
+        raise ModelError(f"{folder}: no weights-*.safetensors; install or train the model again")
+    return {name: tensor for path in paths for name, tensor in load_file(path).items()}
+
+
+def _build(encoder_json: Mapping[str, Any], info: ModelInfo) -> RhetoricModel:
+    if info.technique_order != NAMES:
+        raise ModelError("the model was trained on another inventory of techniques; use a matching version")
+    config = AutoConfig.for_model(**encoder_json)
+    with torch.device("meta"):
+        encoder = AutoModel.from_config(config, **_no_pooler(config))
+        model = RhetoricModel(encoder, n_corpora=len(info.corpora))
+    model.to_empty(device="cpu")
+    _fill_buffers(model)
+    return model
+
+
+def _fill_buffers(model: nn.Module) -> None:
+    """Gives the buffers that no file stores (position numbers) their values."""
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if name == "position_ids":
+                buffer.copy_(torch.arange(buffer.shape[-1]).expand(buffer.shape))
+            elif name == "token_type_ids":
+                buffer.zero_()
+
+
+def _no_pooler(config: Any) -> dict[str, bool]:
+    """The argument that leaves the pooler out, for the encoders that have one."""
+    return {} if config.model_type.startswith("deberta") else {"add_pooling_layer": False}
+
+
+def _info(value: Mapping[str, Any]) -> ModelInfo:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+    return ModelInfo(**fields)
+
+
+def _setting(value: Mapping[str, Any]) -> Setting:
+    return Setting(value["name"], value["bias"], value["thresholds"], Calibration(**value["calibration"]))
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); install or train the model again") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: expected a JSON object; install or train the model again")
+    return value

@@ -1,0 +1,1 @@
+"""What users have → `Document`: one file per kind of source."""

@@ -1,0 +1,1 @@
+"""Documents for people to read. Strings come out; nothing here prints."""

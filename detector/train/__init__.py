@@ -1,0 +1,1 @@
+"""Training: corpora → features → the Trainer → calibrated settings → a model folder."""

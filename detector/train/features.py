@@ -1,0 +1,99 @@
+"""Corpora into features: one row of a `datasets.Dataset` for each window, and the collator that pads a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from detector.backends.torch import frame
+from detector.corpora import Corpus
+from detector.detect import count_quotes, locate
+from detector.model import ModelInfo
+from detector.spans import Document
+from detector.techniques import members
+from detector.windows import CHANNELS, channel_bit, cut_windows, make_targets, tokenize
+
+
+def make_dataset(corpora: Mapping[str, Corpus], tokenizer: Tokenizer, info: ModelInfo) -> Dataset:
+    """The windows of all corpora. Columns: ``ids``, ``inside``, ``known`` (one integer a piece, bits as in `Targets`),
+
+    ``corpus`` (index into ``info.corpora``), ``allowed`` (bits the corpus annotates), ``length``, and the window's
+    candidate spans as ``first``, ``last``, ``count``, ``techniques`` (bits).
+    """
+    rows = [
+        row
+        for name, corpus in corpora.items()
+        for document in corpus.documents
+        for row in document_rows(document, corpus.inventory.annotated, info.corpora.index(name), tokenizer, info)
+    ]
+    return Dataset.from_list(rows)
+
+
+def document_rows(
+    document: Document, annotated: Iterable[str], corpus: int, tokenizer: Tokenizer, info: ModelInfo
+) -> Iterator[dict[str, Any]]:
+    """The feature rows of one document, a window each."""
+    pieces = tokenize(tokenizer, document.text)
+    windows = cut_windows(document.text, pieces, size=info.window, overlap=info.overlap)
+    allowed = sum(channel_bit(name) for name in annotated)
+    targets = make_targets(pieces, document.spans, annotated=annotated)
+    candidates: list[dict[str, list[int]]] = [{"first": [], "last": [], "count": [], "techniques": []} for _ in windows]
+    for span, count in zip(document.spans, count_quotes(document), strict=True):
+        place = locate(pieces, windows, span) if windows else None
+        if place and span.technique:
+            index, first, last = place
+            bits = sum(channel_bit(name) for name in members(span.technique))
+            for key, value in zip(candidates[index], (first, last, count, bits), strict=True):
+                candidates[index][key].append(value)
+    for window, spans in zip(windows, candidates, strict=True):
+        part = slice(window.first, window.last)
+        yield {
+            "ids": pieces.ids[part],
+            "inside": targets.inside[part],
+            "known": targets.known[part],
+            "corpus": corpus,
+            "allowed": allowed,
+            "length": len(window),
+            **spans,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Collator:
+    """Pads windows to a batch of tensors; the targets of special and padding pieces are unknown."""
+
+    info: ModelInfo
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Inputs of `TrainingModule.forward`."""
+        ids, mask = frame([np.asarray(row["ids"]) for row in rows], self.info)
+        inside, known = torch.zeros_like(ids), torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            inside[i, 1 : 1 + row["length"]] = torch.as_tensor(row["inside"])
+            known[i, 1 : 1 + row["length"]] = torch.as_tensor(row["known"])
+        columns = [
+            (i, first + 1, last + 1, count, bits)
+            for i, row in enumerate(rows)
+            for first, last, count, bits in zip(row["first"], row["last"], row["count"], row["techniques"], strict=True)
+        ]
+        return {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "inside": unpack_bits(inside),
+            "known": unpack_bits(known),
+            "corpus": torch.tensor([row["corpus"] for row in rows]),
+            "allowed": unpack_bits(torch.tensor([row["allowed"] for row in rows]))[:, 1:],
+            "spans": torch.tensor(columns, dtype=torch.long).reshape(-1, 5),
+        }
+
+
+def unpack_bits(bits: Tensor) -> Tensor:
+    """Bit ``k`` of each integer as the ``k``-th of 24 floats: ``(…)`` → ``(…, 24)``."""
+    return (bits.unsqueeze(-1) >> torch.arange(len(CHANNELS), device=bits.device) & 1).float()

@@ -1,0 +1,172 @@
+"""Documents cut into windows that fit the encoder, and spans turned into training targets.
+
+A document is tokenised once. Windows are ranges of its pieces: whole lines packed up to the encoder's size, cut where
+a line ends, else a sentence, else a word. Neighbouring windows share ``overlap`` pieces; each piece is *decided* by the
+one window that shows it most context, so that the decided ranges tile the document and nothing is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.spans import Span
+from detector.techniques import NAMES, members
+
+Ints = npt.NDArray[np.int64]
+
+IDENTIFICATION = "identification"
+CHANNELS = (IDENTIFICATION, *NAMES)
+"""The token head's outputs in order: inside any technique, then inside each technique of the inventory."""
+
+LINE_BREAKS = [ord(c) for c in "\n\r"]
+SENTENCE_ENDS = [ord(c) for c in '.!?…"”']
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A tokenised text without special tokens: ``ids`` ``(n,)`` and code-point ``offsets`` ``(n, 2)``."""
+
+    ids: Ints
+    offsets: Ints
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Pieces ``[first, last)`` of a document, of which it decides ``[decide_first, decide_last)``."""
+
+    first: int
+    last: int
+    decide_first: int
+    decide_last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+
+def tokenize(tokenizer: Any, text: str) -> Pieces:
+    """The pieces of ``text`` by a `tokenizers.Tokenizer`; pieces that cover no character are dropped."""
+    # The Rust side takes UTF-8 only; a lone surrogate is one code point and so is its stand-in.
+    encoding = tokenizer.encode(_without_surrogates(text), add_special_tokens=False)
+    ids = np.asarray(encoding.ids, dtype=np.int64)
+    offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+    kept = offsets[:, 1] > offsets[:, 0]
+    return Pieces(ids[kept], offsets[kept])
+
+
+def _without_surrogates(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+    return text
+
+
+def cut_windows(text: str, pieces: Pieces, *, size: int, overlap: int) -> list[Window]:
+    """Windows of at most ``size`` pieces over the whole document, neighbours sharing about ``overlap`` pieces.
+
+    Deterministic. The ``decide`` ranges follow each other without gap from 0 to ``len(pieces)``. A window after the
+    first starts ``overlap`` pieces before its predecessor's end, and both decide one half of the shared part.
+    """
+    if size <= overlap:
+        raise ValueError(f"window size {size} must exceed the overlap {overlap}")
+    n = len(pieces)
+    if n == 0:
+        return []
+    quality = _cut_quality(text, pieces)
+    cuts: list[tuple[int, int]] = []
+    first = 0
+    while first + size < n:
+        last = _best_cut(quality, first + max(size // 2, overlap + 1), first + size)
+        cuts.append((first, last))
+        first = last - overlap
+    cuts.append((first, n))
+    # Half of the overlap is decided by each side.
+    edges = [0, *(last - overlap // 2 for _, last in cuts[:-1]), n]
+    return [Window(a, b, edges[i], edges[i + 1]) for i, (a, b) in enumerate(cuts)]
+
+
+def _best_cut(quality: npt.NDArray[np.int8], low: int, high: int) -> int:
+    """The last position in ``(low, high]`` with the best cut quality."""
+    candidates = quality[low + 1 : high + 1]
+    return low + 1 + int(np.flatnonzero(candidates == candidates.max())[-1]) if len(candidates) else high
+
+
+def _cut_quality(text: str, pieces: Pieces) -> npt.NDArray[np.int8]:
+    """How good a place before each piece is to end a window: 3 line, 2 sentence, 1 word, 0 inside one; ``(n + 1,)``."""
+    starts, ends = pieces.offsets[1:, 0], pieces.offsets[:-1, 1]
+    codes = code_points(text)
+    n_breaks = np.concatenate(([0], np.cumsum(np.isin(codes, LINE_BREAKS))))
+    line = n_breaks[np.maximum(starts, ends)] > n_breaks[ends]
+    between = np.select([line, np.isin(codes[ends - 1], SENTENCE_ENDS)], [3, 2], default=1)
+    quality = np.zeros(len(pieces) + 1, dtype=np.int8)
+    quality[1:-1] = np.where(starts > ends, between, 0)
+    return quality
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """The text as an array of code points ``(n_characters,)``."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the token head should say of each piece, as bits: bit ``k`` stands for ``CHANNELS[k]``.
+
+    ``inside`` ``(n,)``: the channels whose spans the piece touches. ``known`` ``(n,)``: the channels the corpus
+    speaks of there; the others are masked in the loss.
+    """
+
+    inside: Ints
+    known: Ints
+
+
+def make_targets(pieces: Pieces, spans: Iterable[Span], *, annotated: Iterable[str]) -> Targets:
+    """Targets of a document's pieces from its spans, in a corpus that annotates these techniques.
+
+    A span whose technique is one of several (merged in an older inventory, or not named at all) counts for
+    identification, and leaves those techniques unknown where it lies.
+    """
+    n = len(pieces)
+    inside = np.zeros(n, dtype=np.int64)
+    unknown = np.zeros(n, dtype=np.int64)
+    for span in spans:
+        first, last = piece_range(pieces, span.start, span.end)
+        candidates = members(span.technique) if span.technique else NAMES
+        bits = sum(channel_bit(name) for name in candidates)
+        inside[first:last] |= channel_bit(IDENTIFICATION)
+        if len(candidates) > 1:
+            unknown[first:last] |= bits
+        else:
+            inside[first:last] |= bits
+    known = sum(channel_bit(name) for name in (IDENTIFICATION, *annotated))
+    return Targets(inside, (known & ~unknown) | inside)
+
+
+def channel_bit(name: str) -> int:
+    """The bit that stands for a channel in `Targets`."""
+    return 1 << CHANNELS.index(name)
+
+
+def piece_range(pieces: Pieces, start: int, end: int) -> tuple[int, int]:
+    """The pieces ``[first, last)`` that touch characters ``[start, end)``; empty where no piece does."""
+    first = int(np.searchsorted(pieces.offsets[:, 1], start, side="right"))
+    last = int(np.searchsorted(pieces.offsets[:, 0], end, side="left"))
+    return first, max(first, last)
+
+
+def window_of_range(windows: Sequence[Window], first: int, last: int) -> int:
+    """The index of the window that shows the most of pieces ``[first, last)``, and of equals the one most centred."""
+
+    def shown(window: Window) -> tuple[int, int]:
+        common = min(last, window.last) - max(first, window.first)
+        return common, min(first - window.first, window.last - last)
+
+    return max(range(len(windows)), key=lambda i: shown(windows[i]))

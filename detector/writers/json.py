@@ -1,0 +1,115 @@
+"""A document with its spans ↔ one JSON object.
+
+The object (schema version 1):
+
+=================== ==============================================================================================
+``schema_version``  1; it grows when a key changes its meaning or goes, not when one is added
+``tool``            ``name`` and ``version`` of this program
+``model``           ``name`` and ``hash`` of the model
+``settings``        ``strictness``, ``min_confidence``, ``only`` and ``ignore`` (lists of techniques)
+``id``              the path as given, ``-`` for standard input
+``meta``            what else the reader knows, such as ``encoding``
+``text_hash``       ``sha256:`` and the digest of the text in UTF-8
+``n_characters``    length of the text
+``n_characters_read``  how many of them the model has seen; null where no model has
+``text``            the text, exactly
+``spans``           in reading order; each with ``start`` and ``end`` (Unicode code points, end not included),
+                    ``quote``, ``technique``, ``title``, ``code``, ``family``, ``confidence`` (a calibrated
+                    probability, four digits), ``line`` and ``column`` of its start (both from 1)
+=================== ==============================================================================================
+
+What would upset a terminal or a reader of lines (control and direction-changing characters, U+2028) is written as a
+``\\u`` escape, and so is a lone surrogate: the output is valid UTF-8 in any case. (JSON cannot tell a high surrogate
+and a low one after it from the one character they encode; no reader of this package lets either through.)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from detector.errors import CorpusError
+from detector.spans import Document, LineIndex, Span, text_hash
+from detector.techniques import members
+from detector.writers.naming import family_of, short_code, title
+from detector.writers.provenance import Provenance
+
+SCHEMA_VERSION = 1
+_TO_ESCAPE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def annotation(document: Document, provenance: Provenance) -> dict[str, Any]:
+    """The document as the object that this module describes, in JSON types."""
+    lines = LineIndex(document.text)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "rhetoric-detector", "version": provenance.version},
+        "model": {"name": provenance.model_name, "hash": provenance.model_hash},
+        "settings": provenance.settings(),
+        "id": document.id,
+        "meta": dict(document.meta),
+        "text_hash": text_hash(document.text),
+        "n_characters": len(document.text),
+        "n_characters_read": document.n_read,
+        "text": document.text,
+        "spans": [_span_record(document, span, lines) for span in document.spans],
+    }
+
+
+def dumps(value: Any, *, indent: int | None = None) -> str:
+    """The value as JSON that is safe to print: valid UTF-8, one line unless ``indent`` is given."""
+    written = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+def read_annotation(record: Mapping[str, Any]) -> Document:
+    """The document of an object that `annotation` made: same id, text, spans, meta and characters read.
+
+    Raises CorpusError where the object is of another schema, lacks a key, or has a text or a quote that is not what
+    its hash or its offsets say.
+    """
+    place = f"annotation {record.get('id')!r}"
+    if record.get("schema_version") != SCHEMA_VERSION:
+        raise CorpusError(
+            f"{place}: schema_version is {record.get('schema_version')!r}, this version reads {SCHEMA_VERSION}: "
+            "annotate the text again"
+        )
+    try:
+        text = record["text"]
+        spans = tuple(_read_span(span, text, place) for span in record["spans"])
+        if text_hash(text) != record["text_hash"]:
+            raise CorpusError(f"{place}: the text is not the one that was annotated (text_hash): annotate it again")
+        return Document(record["id"], text, spans, record["meta"], record["n_characters_read"])
+    except KeyError as error:
+        raise CorpusError(f"{place}: the key {error} is missing: annotate the text again") from None
+    except (TypeError, AttributeError) as error:
+        raise CorpusError(f"{place}: a value has the wrong type ({error}): annotate the text again") from None
+
+
+def _span_record(document: Document, span: Span, lines: LineIndex) -> dict[str, Any]:
+    line, column = lines.position(span.start)
+    return {
+        "start": span.start,
+        "end": span.end,
+        "quote": document.quote(span),
+        "technique": span.technique,
+        "title": title(span.technique),
+        "code": short_code(span.technique),
+        "family": family_of(span.technique),
+        "confidence": round(span.confidence, 4),
+        "line": line,
+        "column": column,
+    }
+
+
+def _read_span(record: Mapping[str, Any], text: str, place: str) -> Span:
+    span = Span(record["start"], record["end"], record["technique"], record["confidence"])
+    members(span.technique)  # raises for a technique that no inventory knows
+    if not 0 <= span.start <= span.end <= len(text) or text[span.start : span.end] != record["quote"]:
+        raise CorpusError(
+            f"{place}: span [{span.start}, {span.end}) of {len(text)} characters is not {record['quote']!r:.60}: "
+            "annotate the text again"
+        )
+    return span

@@ -1,0 +1,115 @@
+"""Readers: what users have becomes exactly its text, or a one-line error."""
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.errors import InputError
+from detector.readers.text import find_all, find_files, read_bytes, read_standard_input, read_text
+
+TEXT = "Ünï\r\ncode 😀 e\u0301\u202e עברית\rend\n"
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_every_encoding_gives_the_same_text(tmp_path: Path, encoding: str):
+    file = tmp_path / "a.txt"
+    file.write_bytes(TEXT.encode(encoding))
+    document = read_text(file)
+    assert document.text == TEXT
+    assert document.id == file.as_posix()
+    with file.open(encoding=document.meta["encoding"], newline="") as stream:
+        assert stream.read() == document.text
+
+
+@pytest.mark.parametrize(("mark", "encoding"), [(b"\xfe\xff", "utf-16-be"), (b"\x00\x00\xfe\xff", "utf-32-be")])
+def test_big_endian_marks_are_known(mark: bytes, encoding: str):
+    assert read_bytes(mark + TEXT.encode(encoding), id="a").text == TEXT
+
+
+@given(TEXTS)
+def test_any_text_is_read_as_it_is(text: str):
+    expected = text.removeprefix("\ufeff")  # a first U+FEFF is a byte-order mark
+    assert read_bytes(text.encode(), id="a").text == expected
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\r\n"])
+def test_a_text_without_words_is_a_document(text: str):
+    assert read_bytes(text.encode(), id="a").text == text
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (bytes(40), "x.txt: character 0 is NUL"),
+        ("ab".encode("utf-16-le"), "x.txt: character 1 is NUL"),
+        (b"caf\xe9 au lait", "x.txt: byte 3 (0xE9) is not valid UTF-8: save the file as UTF-8"),
+        (b"\xef\xbb\xbfa\xff", "is not valid UTF-8"),
+        (b"\xff\xfea\x00b", "is not valid UTF-16"),
+        (b"\xff\xfe\x00\xd8\x00\x00", "is not valid UTF-16"),  # a lone surrogate
+        (b"\xff\xfe\x00\x00\x00\x00\x11\x00", "is not valid UTF-32"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(data: bytes, message: str):
+    with pytest.raises(InputError) as caught:
+        read_bytes(data, id="x.txt")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="is a folder where a file is meant"):
+        read_text(tmp_path)
+    with pytest.raises(InputError, match="there is no such file"):
+        read_text(tmp_path / "missing.txt")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_text(str(tmp_path / ("n" * 300)))
+
+
+def test_standard_input_is_read_as_bytes():
+    document = read_standard_input(io.BytesIO(b"\xef\xbb\xbfa\r\nb"))
+    assert (document.id, document.text) == ("-", "a\r\nb")
+
+
+def make_files(folder: Path) -> None:
+    (folder / "inner.txt").mkdir()
+    for name in ("b.txt", "a.txt", "c.md", "inner.txt/d.txt"):
+        (folder / name).write_text("x")
+
+
+def test_a_folder_means_its_matching_files_sorted(tmp_path: Path):
+    make_files(tmp_path)
+    root = tmp_path.as_posix()
+    assert find_files(root) == [f"{root}/a.txt", f"{root}/b.txt"]
+    assert find_files(root, glob="*.md") == [f"{root}/c.md"]
+    assert find_files(root, glob="**/*.txt") == [f"{root}/a.txt", f"{root}/b.txt", f"{root}/inner.txt/d.txt"]
+    assert find_files(f"{root}/c.md") == [f"{root}/c.md"]
+    assert find_files("-") == ["-"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "message"), [("*.pdf", "no file in this folder matches"), ("", "no pattern"), ("/x", "no pattern")]
+)
+def test_a_pattern_that_finds_nothing_is_refused(tmp_path: Path, glob: str, message: str):
+    make_files(tmp_path)
+    with pytest.raises(InputError, match=message):
+        find_files(tmp_path.as_posix(), glob=glob)
+
+
+def test_an_empty_path_is_not_the_working_folder():
+    with pytest.raises(InputError, match="an empty path names no file"):
+        find_files("")
+
+
+def test_errors_stand_in_the_place_of_files(tmp_path: Path):
+    make_files(tmp_path)
+    missing, present = f"{tmp_path}/missing", f"{tmp_path}/c.md"
+    found = list(find_all(["-", missing, present, "-"]))
+    assert found[0] == "-"
+    assert isinstance(found[1], InputError)
+    assert found[2] == present
+    assert isinstance(found[3], InputError)
+    assert "only once" in str(found[3])
