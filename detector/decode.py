@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.spans import Span, in_reading_order
-from detector.windows import CHANNELS, IDENTIFICATION, Pieces
+from detector.windows import CHANNELS, IDENTIFICATION, Pieces, code_points
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -18,30 +18,52 @@ Ints = npt.NDArray[np.int64]
 EDGES_OUTSIDE = frozenset(" \t\r\n\v\f\u00a0\u2028\u2029\u200b.,;:-–—")
 """Characters that no span starts or ends with: space, and punctuation that says nothing by itself."""
 
+WORD_JOINERS = [ord(c) for c in "-'’"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Characters ``[start, end)`` that may be a span of one channel, by their pieces' mean and highest probability."""
+
+    start: int
+    end: int
+    mean: float
+    peak: float
+
+    def features(self) -> tuple[float, float, float]:
+        """What confidence is computed from: the logits of mean and peak, and the logarithm of the length."""
+        return _logit(self.mean), _logit(self.peak), math.log(self.end - self.start)
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A span's confidence from its score: ``sigmoid(slope * logit(score) + offset[channel])``."""
+    """A candidate's confidence in one channel: a logistic of its features, by their weights, and an offset."""
 
-    slope: float
-    offsets: Mapping[str, float]
+    weights: tuple[float, float, float]
+    offset: float
 
-    def confidence(self, channel: str, score: float) -> float:
-        """The probability that a span of this score is right: that at least half of it is in an annotated span."""
-        return 1 / (1 + math.exp(-self.slope * _logit(score) - self.offsets[channel]))
+    def confidence(self, candidate: Candidate) -> float:
+        """The probability that a candidate is right: that at least half of it lies in annotated spans."""
+        weighted = sum(w * f for w, f in zip(self.weights, candidate.features(), strict=True))
+        return 0.5 * (1 + math.tanh(0.5 * (weighted + self.offset)))
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One strictness: whose annotation habits to follow, and what it takes to call something a span.
 
-    ``bias`` is added to the token head's outputs, by channel; ``thresholds`` are probabilities, by channel.
+    All by channel: ``bias`` is added to the token head's outputs, a piece whose probability reaches ``thresholds`` is
+    part of a candidate, and a candidate whose confidence reaches ``min_confidence`` is a span. ``precision`` and
+    ``recall`` of its spans with techniques were measured on validation documents (None: not measured).
     """
 
     name: str
     bias: Mapping[str, float]
     thresholds: Mapping[str, float]
-    calibration: Calibration
+    min_confidence: Mapping[str, float]
+    calibration: Mapping[str, Calibration]
+    precision: float | None = None
+    recall: float | None = None
 
     def bias_vector(self) -> Floats:
         """The bias in the order of `CHANNELS`, shape ``(24,)``."""
@@ -70,30 +92,31 @@ def decode(text: str, scores: Scores, setting: Setting, *, gap: int) -> tuple[Sp
 
     Spans of different techniques may overlap; spans of one technique never touch the same character.
     """
-    found = decode_channels(text, scores, setting, gap=gap, channels=CHANNELS[1:])
-    spans = [
-        Span(start, end, channel, round(setting.calibration.confidence(channel, score), 4))
-        for channel, ranges in found.items()
-        for start, end, score in ranges
-    ]
-    return in_reading_order(spans)
+    return in_reading_order(_spans(text, scores, setting, gap=gap, channels=CHANNELS[1:]))
 
 
 def identify(text: str, scores: Scores, setting: Setting, *, gap: int) -> list[tuple[int, int]]:
     """The ranges inside any technique, by the identification output, in order."""
-    found = decode_channels(text, scores, setting, gap=gap, channels=(IDENTIFICATION,))
-    return [(start, end) for start, end, _ in found[IDENTIFICATION]]
+    return [(s.start, s.end) for s in _spans(text, scores, setting, gap=gap, channels=(IDENTIFICATION,))]
 
 
-def decode_channels(
+def _spans(text: str, scores: Scores, setting: Setting, *, gap: int, channels: tuple[str, ...]) -> Iterator[Span]:
+    for channel, candidates in find_candidates(text, scores, setting, gap=gap, channels=channels).items():
+        for candidate in candidates:
+            confidence = setting.calibration[channel].confidence(candidate)
+            if confidence >= setting.min_confidence[channel]:
+                yield Span(candidate.start, candidate.end, channel, round(confidence, 4))
+
+
+def find_candidates(
     text: str, scores: Scores, setting: Setting, *, gap: int, channels: tuple[str, ...]
-) -> dict[str, list[tuple[int, int, float]]]:
-    """Ranges ``(start, end, score)`` by channel; the score is the mean probability of the range's pieces."""
+) -> dict[str, list[Candidate]]:
+    """The candidates of each channel at the setting's thresholds, in order."""
     if len(scores.pieces) == 0:
         return {channel: [] for channel in channels}
     probabilities = _sigmoid(scores.logits + setting.bias_vector())
     return {
-        channel: channel_ranges(
+        channel: channel_candidates(
             text,
             scores.pieces,
             scores.words,
@@ -105,26 +128,32 @@ def decode_channels(
     }
 
 
-def channel_ranges(
+def channel_candidates(
     text: str, pieces: Pieces, words: Words, probabilities: Floats, *, threshold: float, gap: int
-) -> list[tuple[int, int, float]]:
-    """Ranges of characters ``(start, end, score)`` where ``probabilities`` ``(n_pieces,)`` reach ``threshold``.
+) -> list[Candidate]:
+    """The candidates where ``probabilities`` ``(n_pieces,)`` reach ``threshold``.
 
     Runs grow to whole words; runs at most ``gap`` characters apart on one line become one; then the edges are trimmed.
     """
     runs = _merge_runs(text, pieces, _runs(probabilities >= threshold, words), gap=gap)
-    ranges = []
+    candidates = []
     for first, last in runs:
         start, end = trim(text, int(pieces.offsets[first, 0]), int(pieces.offsets[last, 1]))
         if start < end:
-            ranges.append((start, end, float(probabilities[first : last + 1].mean())))
-    return ranges
+            inside = probabilities[first : last + 1]
+            candidates.append(Candidate(start, end, float(inside.mean()), float(inside.max())))
+    return candidates
 
 
 def find_words(text: str, pieces: Pieces) -> Words:
-    """The words that the pieces belong to: neighbours with no character between them, letters on both sides."""
+    """The words that the pieces belong to: neighbours with no character between them, letters on both sides.
+
+    A hyphen or an apostrophe between two letters counts as one of the word's letters.
+    """
     starts, ends = pieces.offsets[1:, 0], pieces.offsets[:-1, 1]
     letters = np.fromiter(map(str.isalnum, text), dtype=bool, count=len(text))
+    inner = np.flatnonzero(np.isin(code_points(text)[1:-1], WORD_JOINERS)) + 1
+    letters[inner] = letters[inner - 1] & letters[inner + 1]
     joined = (starts < ends) | ((starts == ends) & letters[starts] & letters[ends - 1])
     new = np.concatenate(([True], ~joined))
     word = np.cumsum(new) - 1

@@ -24,6 +24,7 @@ SCHEMA = 1
 MAX_LENGTH_BIN = 9
 MAX_COUNT_BIN = 4
 PRIOR_LOGIT = -3.0  # most pieces are inside no technique: the first steps need not learn that
+HASHED = frozenset({"model.json", "settings.json", "encoder.json", "tokenizer.json"})
 SHARD_BYTES = 40 * 1024 * 1024
 
 
@@ -123,7 +124,7 @@ def _range_means(values: Tensor, spans: SpanBatch) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A loaded model folder. ``hash`` is of every file but the card, so equal hashes give equal spans."""
+    """A loaded model folder. ``hash`` leaves out the card and the training record; equal hashes give equal spans."""
 
     info: ModelInfo
     settings: Mapping[str, Setting]
@@ -188,9 +189,9 @@ def load_model(folder: Path) -> ModelFolder:
 
 
 def folder_hash(folder: Path) -> str:
-    """``sha256:`` and the digest over names and contents of the model's files, the card left out."""
+    """``sha256:`` and the digest over names and contents of the files that decide what the model finds."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".safetensors"}):
+    for path in sorted(p for p in folder.iterdir() if p.name in HASHED or p.suffix == ".safetensors"):
         with path.open("rb") as file:
             digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
     return "sha256:" + digest.hexdigest()
@@ -277,7 +278,8 @@ def _info(value: Mapping[str, Any]) -> ModelInfo:
 
 
 def _setting(value: Mapping[str, Any]) -> Setting:
-    return Setting(value["name"], value["bias"], value["thresholds"], Calibration(**value["calibration"]))
+    calibration = {c: Calibration(tuple(v["weights"]), v["offset"]) for c, v in value["calibration"].items()}
+    return Setting(**{**value, "calibration": calibration})
 
 
 def _write_json(path: Path, value: Any) -> None:

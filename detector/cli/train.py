@@ -15,26 +15,33 @@ if TYPE_CHECKING:
     from detector.corpora import Corpus
 
 
+PtcOption = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(metavar="ARTICLES LABELS", help="The Propaganda Techniques Corpus.", show_default=False),
+]
+CheckThatOption = Annotated[
+    Path | None, typer.Option(metavar="JSONL", help="CheckThat! 2024 Task 3, in our JSONL.", show_default=False)
+]
+SemEval2021Option = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="JSON", help="SemEval-2021 Task 6 (may be repeated).", show_default=False),
+]
+JsonlOption = Annotated[
+    Path | None, typer.Option(metavar="JSONL", help="A corpus of your own, in our JSONL.", show_default=False)
+]
+FoldOption = Annotated[int, typer.Option(min=0, max=4, help="Which fifth of the documents to validate on.")]
+
+
 def command(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file, as in configs/.", show_default=False)],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where checkpoints, the record and the model go.", show_default=False)
     ],
-    ptc: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(metavar="ARTICLES LABELS", help="The Propaganda Techniques Corpus.", show_default=False),
-    ] = None,
-    checkthat: Annotated[
-        Path | None, typer.Option(metavar="JSONL", help="CheckThat! 2024 Task 3, in our JSONL.", show_default=False)
-    ] = None,
-    semeval2021: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="JSON", help="SemEval-2021 Task 6 (may be repeated).", show_default=False),
-    ] = None,
-    jsonl: Annotated[
-        Path | None, typer.Option(metavar="JSONL", help="A corpus of your own, in our JSONL.", show_default=False)
-    ] = None,
-    fold: Annotated[int, typer.Option(min=0, max=4, help="Which fifth of the documents to validate on.")] = 0,
+    ptc: PtcOption = None,
+    checkthat: CheckThatOption = None,
+    semeval2021: SemEval2021Option = None,
+    jsonl: JsonlOption = None,
+    fold: FoldOption = 0,
     seed: Annotated[int | None, typer.Option(help="In place of the recipe's.", show_default=False)] = None,
     skip_bad: SkipBadOption = False,
 ) -> None:
@@ -50,7 +57,7 @@ def command(
 
     quiet_libraries()
     train(chosen, corpora, out, fold=fold, seed=seed, say=say)
-    say(f"the model is in {out / 'model'}, the record in {out / 'training.json'}")
+    say(f"the model is in {out / 'model'}, with its record and card")
 
 
 def read_corpora(

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from detector.decode import Calibration, Scores, Setting, decode_channels
-from detector.metrics import NamedRange, SpanScore, is_right, si
-from detector.spans import Document
+from detector.decode import Calibration, Scores, Setting, find_candidates
+from detector.metrics import NamedRange, si
+from detector.spans import Document, merge_ranges
 from detector.techniques import NAMES, Inventory
 from detector.windows import CHANNELS, IDENTIFICATION
 
 Floats = npt.NDArray[np.float64]
 
-GRID = tuple(round(0.04 + 0.02 * i, 2) for i in range(44))
-"""The thresholds tried, as probabilities."""
+MANY_SPANS = 10
+"""With at least this many annotated spans a technique is found at its clearest, however unsure."""
 
-FEW_SPANS = 20
-"""With fewer gold spans than this, a technique's own curve is not trusted and the pooled threshold is a lower bound."""
+THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+"""The candidate thresholds tried, as probabilities."""
 
-UNCALIBRATED = Calibration(1.0, dict.fromkeys(CHANNELS, 0.0))
+LEAST_IDENTIFICATION = 0.3
+"""Below this identification would mark whole articles wherever recall counts most."""
+
+AS_SCORED = Calibration((1.0, 0.0, 0.0), 0.0)
+"""Takes the mean probability of a candidate for its confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,10 @@ class Scored:
     document: Document
     scores: Scores
     inventory: Inventory
+
+
+ScoredCorpora = Mapping[str, Sequence[Scored]]
+Biases = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,139 +63,189 @@ PLANS = (
 """The three settings for users, and one for the habits of each training corpus."""
 
 
-def make_settings(
-    scored: Mapping[str, Sequence[Scored]], biases: Mapping[str, npt.NDArray[np.float32]], *, gap: int
-) -> list[Setting]:
-    """All settings of `PLANS` from validation documents and token biases ``(24,)``, both by corpus.
+def make_setting(plan: SettingPlan, scored: ScoredCorpora, biases: Biases, *, gap: int) -> Setting:
+    """One setting: its bias; then thresholds, calibration and least confidence, for identification and techniques.
 
-    A plan that names none of the corpora at hand uses all of them.
+    Of all candidate thresholds the one is taken that gives the best F-``beta`` after calibration, with the confidence
+    at which that is reached: SI for identification, micro FLC for the techniques together.
     """
-    return [make_setting(plan, scored, biases, gap=gap) for plan in PLANS]
-
-
-def make_setting(
-    plan: SettingPlan,
-    scored: Mapping[str, Sequence[Scored]],
-    biases: Mapping[str, npt.NDArray[np.float32]],
-    *,
-    gap: int,
-) -> Setting:
-    """One setting: its bias, then its thresholds, then its calibration at these thresholds."""
     follows = [name for name in plan.follows if name in biases] or list(biases)
-    chosen_on = [name for name in plan.chosen_on if scored.get(name)] or [name for name in scored if scored[name]]
-    documents = [s for name in chosen_on for s in scored[name]]
-    bias = np.mean([biases[name] for name in follows], axis=0)
-    bare = Setting(
-        plan.name, dict(zip(CHANNELS, map(float, bias), strict=True)), dict.fromkeys(CHANNELS, 0.5), UNCALIBRATED
-    )
-    thresholds = choose_thresholds(documents, bare, beta=plan.beta, gap=gap)
-    chosen = Setting(plan.name, bare.bias, thresholds, UNCALIBRATED)
-    return Setting(plan.name, bare.bias, thresholds, fit_calibration(*outcomes(documents, chosen, gap=gap)))
+    bias = dict(zip(CHANNELS, np.mean([biases[name] for name in follows], axis=0).tolist(), strict=True))
+    least = dict.fromkeys(CHANNELS, THRESHOLDS[0])
+    setting = Setting(plan.name, bias, least, dict.fromkeys(CHANNELS, 0.0), dict.fromkeys(CHANNELS, AS_SCORED))
+    documents = documents_of(plan, scored)
+    for channels in ((IDENTIFICATION,), NAMES):
+        tried = [t for t in THRESHOLDS if t >= LEAST_IDENTIFICATION or channels == NAMES]
+        trials = [_try_threshold(documents, setting, channels, t, beta=plan.beta, gap=gap) for t in tried]
+        setting = max(trials, key=lambda trial: trial[0])[1]
+    return setting
 
 
-def choose_thresholds(documents: Sequence[Scored], setting: Setting, *, beta: float, gap: int) -> dict[str, float]:
-    """A threshold for each channel: identification for the best SI, techniques for the best micro F over all of them.
+def cross_fitted(plan: SettingPlan, scored: ScoredCorpora, biases: Biases, *, gap: int) -> list[tuple[Scored, Setting]]:
+    """The documents a plan is chosen on, each with a setting chosen and calibrated on the other half of them.
 
-    Micro F is climbed one technique at a time; a technique that would then never be found, though there are spans of
-    it, gets the threshold of its own best F.
+    What a setting measures on the documents it was chosen on flatters it; this does not.
     """
-    sums = {channel: np.array([_sums(documents, setting, channel, t, gap=gap) for t in GRID]) for channel in CHANNELS}
-    best_identification = int(np.argmax(_f_measure(sums[IDENTIFICATION], beta)))
-    techniques = np.stack([sums[name] for name in NAMES])
-    chosen = _climb(techniques, beta)
-    for i in range(len(NAMES)):
-        own = _f_measure(techniques[i], beta)
-        if techniques[i, 0, 1] > 0 and own[chosen[i]] == 0:
-            chosen[i] = int(np.argmax(own))
-    return {IDENTIFICATION: GRID[best_identification]} | {name: GRID[chosen[i]] for i, name in enumerate(NAMES)}
+    halves = [{name: part[i::2] for name, part in scored.items()} for i in (0, 1)]
+    pairs: list[tuple[Scored, Setting]] = []
+    for here, there in (halves, halves[::-1]):
+        setting = make_setting(plan, there, biases, gap=gap)
+        pairs += [(document, setting) for document in documents_of(plan, here)]
+    return pairs
 
 
-def _climb(sums: Floats, beta: float) -> npt.NDArray[np.int64]:
-    """The grid index of each technique ``(23,)`` at a maximum of micro F; ``sums`` is ``(23, n_grid, 4)``."""
-    pooled = int(np.argmax(_f_measure(sums.sum(axis=0), beta)))
-    chosen = np.full(len(sums), pooled)
-    for _ in range(10):
-        before = chosen.copy()
-        total = sum(sums[i, chosen[i]] for i in range(len(sums)))
-        for i in range(len(sums)):
-            others = total - sums[i, chosen[i]]
-            trial = _f_measure(others + sums[i], beta)
-            if sums[i, 0, 1] < FEW_SPANS:
-                trial[:pooled] = -1
-            chosen[i] = int(np.argmax(trial))
-            total = others + sums[i, chosen[i]]
-        if (before == chosen).all():
-            break
+def documents_of(plan: SettingPlan, scored: ScoredCorpora) -> list[Scored]:
+    """The documents that a plan is chosen on: those of all corpora where it names none that is at hand."""
+    named = [s for name in plan.chosen_on for s in scored.get(name, ())]
+    return named or [s for part in scored.values() for s in part]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """All candidates of some channels in some documents, a row each: channel, features, and what they earn.
+
+    ``features`` ``(n, 3)``; ``precision`` and ``recall`` ``(n,)`` are credits as `metrics.si` gives them within a
+    technique, ``right`` is whether half of the candidate is in annotated spans. ``n_gold`` counts spans by channel.
+    """
+
+    channels: tuple[str, ...]
+    features: Floats
+    precision: Floats
+    recall: Floats
+    right: Floats
+    n_gold: Mapping[str, int]
+
+
+def _try_threshold(
+    documents: Sequence[Scored], setting: Setting, channels: tuple[str, ...], threshold: float, *, beta: float, gap: int
+) -> tuple[float, Setting]:
+    """The best F-``beta`` with candidates at one threshold, and the setting that reaches it."""
+    thresholds = _enough(documents, setting, channels, threshold, gap=gap)
+    candidates = collect(documents, replace(setting, thresholds=thresholds), channels, gap=gap)
+    calibration = fit_calibration(candidates, channels)
+    confidence = np.array(
+        [
+            0.5 * (1 + np.tanh(0.5 * (features @ np.array(calibration[c].weights) + calibration[c].offset)))
+            for c, features in zip(candidates.channels, candidates.features, strict=True)
+        ]
+    )
+    measure, least = _least_confidence(candidates, confidence, beta=beta)
+    chosen = replace(
+        setting,
+        thresholds={**setting.thresholds, **{c: thresholds[c] for c in channels}},
+        calibration={**setting.calibration, **calibration},
+        min_confidence={**setting.min_confidence, **_least_by_channel(candidates, confidence, channels, least)},
+    )
+    return measure, chosen
+
+
+def _enough(
+    documents: Sequence[Scored], setting: Setting, channels: tuple[str, ...], threshold: float, *, gap: int
+) -> dict[str, float]:
+    """The threshold for each channel, lowered where it would give fewer candidates than there are annotated spans.
+
+    Techniques that are rare in training are scored low throughout.
+    """
+    chosen = {**setting.thresholds, **dict.fromkeys(channels, threshold)}
+    lower = [t for t in THRESHOLDS if t < threshold][::-1]
+    found = collect(documents, replace(setting, thresholds=chosen), channels, gap=gap)
+    for channel in channels:
+        n_found = found.channels.count(channel)
+        for t in lower:
+            if n_found >= found.n_gold[channel]:
+                break
+            chosen[channel] = t
+            n_found = len(collect(documents, replace(setting, thresholds=chosen), (channel,), gap=gap).channels)
     return chosen
 
 
-def _f_measure(sums: Floats, beta: float) -> Floats:
-    """F-beta of rows of (n_predicted, n_gold, precision_sum, recall_sum): ``(…, 4)`` → ``(…,)``."""
-    n_predicted, n_gold, hit, found = np.moveaxis(sums, -1, 0)
-    precision, recall = hit / np.maximum(n_predicted, 1), found / np.maximum(n_gold, 1)
+def _least_confidence(candidates: Candidates, confidence: Floats, *, beta: float) -> tuple[float, float]:
+    """The best micro F-``beta`` that keeping the most confident candidates can reach, and the least confidence for it.
+
+    It lies half-way between the last candidate that is kept and the first that is not.
+    """
+    if len(confidence) == 0:
+        return 0.0, 1.0
+    order = np.argsort(-confidence, kind="stable")
+    n_kept = np.arange(1, len(order) + 1)
+    precision = np.cumsum(candidates.precision[order]) / n_kept
+    recall = np.cumsum(candidates.recall[order]) / max(1, sum(candidates.n_gold.values()))
     both = beta**2 * precision + recall
-    measure: Floats = np.where(both > 0, (1 + beta**2) * precision * recall / np.where(both > 0, both, 1), 0.0)
-    return measure
+    measure = np.where(both > 0, (1 + beta**2) * precision * recall / np.where(both > 0, both, 1), 0.0)
+    best = int(np.argmax(measure))
+    next_lower = confidence[order[best + 1]] if best + 1 < len(order) else 0.0
+    return float(measure[best]), float(confidence[order[best]] + next_lower) / 2
 
 
-def _sums(documents: Sequence[Scored], setting: Setting, channel: str, threshold: float, *, gap: int) -> Floats:
-    """The four sums of a channel's score at one threshold, over the documents whose corpus annotates it."""
-    total = SpanScore()
+def _least_by_channel(
+    candidates: Candidates, confidence: Floats, channels: tuple[str, ...], least: float
+) -> dict[str, float]:
+    """The least confidence of each channel: the common one, or what the channel's first right candidate has.
+
+    So a technique that never reaches the common one, though the corpus has enough of it, is found at its clearest.
+    """
+    chosen = dict.fromkeys(channels, least)
+    own = np.array(candidates.channels)
+    for channel in channels:
+        right = confidence[(own == channel) & (candidates.right > 0)]
+        if candidates.n_gold[channel] >= MANY_SPANS and len(right) and right.max() < least:
+            chosen[channel] = float(right.max())
+    return chosen
+
+
+def collect(documents: Sequence[Scored], setting: Setting, channels: tuple[str, ...], *, gap: int) -> Candidates:
+    """The candidates of these channels at the setting's thresholds, in the documents whose corpus annotates them."""
+    rows: list[tuple[str, tuple[float, float, float], float, float]] = []
+    n_gold = dict.fromkeys(channels, 0)
     for scored in documents:
-        if channel != IDENTIFICATION and channel not in scored.inventory.annotated:
-            continue
-        at = Setting(setting.name, setting.bias, {channel: threshold}, setting.calibration)
-        found = decode_channels(scored.document.text, scored.scores, at, gap=gap, channels=(channel,))[channel]
-        total += si(gold_ranges(scored.document, channel), [(channel, start, end) for start, end, _ in found])
-    return np.array([total.n_predicted, total.n_gold, total.precision_sum, total.recall_sum])
+        known = tuple(c for c in channels if c == IDENTIFICATION or c in scored.inventory.annotated)
+        found = find_candidates(scored.document.text, scored.scores, setting, gap=gap, channels=known)
+        for channel in known:
+            gold = gold_ranges(scored.document, channel)
+            n_gold[channel] += len(gold)
+            for candidate in found[channel]:
+                credit = si(gold, [(channel, candidate.start, candidate.end)])
+                rows.append((channel, candidate.features(), credit.precision_sum, credit.recall_sum))
+    precision = np.array([row[2] for row in rows])
+    return Candidates(
+        tuple(row[0] for row in rows),
+        np.array([row[1] for row in rows]).reshape(-1, 3),
+        precision,
+        np.array([row[3] for row in rows]),
+        (precision >= 0.5).astype(np.float64),
+        n_gold,
+    )
 
 
 def gold_ranges(document: Document, channel: str) -> list[NamedRange]:
-    """The annotated spans that a channel should find, those of merged techniques included."""
-    return [
-        (channel, span.start, span.end)
+    """The annotated spans that a channel should find, merged where they share a character."""
+    ranges = (
+        (span.start, span.end)
         for span in document.spans
         if channel == IDENTIFICATION or channel in span.technique.split("+")
-    ]
+    )
+    return [(channel, start, end) for start, end in merge_ranges(ranges)]
 
 
-def outcomes(documents: Sequence[Scored], setting: Setting, *, gap: int) -> tuple[list[str], Floats, Floats]:
-    """Channel, score and outcome of every span found: 1 where at least half of it lies in annotated spans, else 0."""
-    rows: list[tuple[str, float, float]] = []
-    for scored in documents:
-        text, annotated = scored.document.text, scored.inventory.annotated
-        channels = tuple(c for c in CHANNELS if c == IDENTIFICATION or c in annotated)
-        for channel, ranges in decode_channels(text, scored.scores, setting, gap=gap, channels=channels).items():
-            gold = gold_ranges(scored.document, channel)
-            for start, end, score in ranges:
-                rows.append((channel, score, float(is_right(gold, (channel, start, end)))))
-    names = [channel for channel, _, _ in rows]
-    return names, np.array([r[1] for r in rows]), np.array([r[2] for r in rows])
+def fit_calibration(candidates: Candidates, channels: tuple[str, ...], *, ridge: float = 2.0) -> dict[str, Calibration]:
+    """Platt's logistic calibration (1999) over the features of candidates, with an offset for each channel.
 
-
-def fit_calibration(names: Sequence[str], scores: Floats, results: Floats, *, ridge: float = 2.0) -> Calibration:
-    """Platt's logistic calibration (1999) with one slope and an offset for each channel.
-
-    Offsets are drawn towards their common mean by ``ridge``, so that a rare technique borrows from the others. Newton's
-    method; with no found span at all the score is taken as it is.
+    The weights are common to the channels; offsets are drawn towards their common mean by ``ridge``, so that a rare
+    technique borrows from the others, and the weights gently towards `AS_SCORED`. Newton's method.
     """
-    if len(names) == 0:
-        return UNCALIBRATED
-    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
-    logits = np.log(clipped / (1 - clipped))
-    own = np.array([[name == c for c in CHANNELS] for name in names], dtype=np.float64)
-    x = np.column_stack([logits, np.ones(len(names)), own])
-    penalty = np.diag([1e-3, 1e-3, *[ridge] * len(CHANNELS)])
-    weights = np.zeros(x.shape[1])
-    weights[0] = 1.0
-    for _ in range(50):
-        chance = 1 / (1 + np.exp(-x @ weights))
-        gradient = x.T @ (results - chance) - penalty @ weights
+    own = np.array([[name == c for c in channels] for name in candidates.channels], dtype=np.float64)
+    own = own.reshape(-1, len(channels))
+    x = np.column_stack([candidates.features, np.ones(len(own)), own])
+    prior = np.array([*AS_SCORED.weights, *[0.0] * (1 + len(channels))])
+    penalty = np.diag([1.0, 1.0, 1.0, 1e-3, *[ridge] * len(channels)])
+    weights = prior.copy()
+    for _ in range(100):
+        chance = 0.5 * (1 + np.tanh(0.5 * (x @ weights)))
+        gradient = x.T @ (candidates.right - chance) - penalty @ (weights - prior)
         curvature = (x * (chance * (1 - chance))[:, None]).T @ x + penalty
         step = np.linalg.solve(curvature, gradient)
-        weights += step
+        weights += step * min(1.0, 1.0 / np.abs(step).max(initial=1e-12))  # a long step may overshoot
         if np.abs(step).max() < 1e-8:
             break
-    return Calibration(
-        float(weights[0]), {c: float(weights[1] + w) for c, w in zip(CHANNELS, weights[2:], strict=True)}
-    )
+    common = (float(weights[0]), float(weights[1]), float(weights[2]))
+    return {c: Calibration(common, float(weights[3] + w)) for c, w in zip(channels, weights[4:], strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ import torch
 from detector.backends.torch import TorchBackend
 from detector.config import Recipe
 from detector.corpora import Corpus, folds
-from detector.decode import Setting
+from detector.decode import Setting, decode, identify
 from detector.detect import Detector
 from detector.evaluate import predict, score, total
-from detector.model import ModelInfo, RhetoricModel, save_model
-from detector.train.calibrate import Scored, make_settings
+from detector.metrics import SpanScore, calibration_error, flc, is_right, named_ranges, si
+from detector.model import ModelInfo, RhetoricModel, load_model, save_model, save_settings
+from detector.techniques import Inventory, inventory
+from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, make_setting
+from detector.train.card import card
 from detector.train.encoders import load_encoder
 from detector.train.features import Collator, make_dataset
 from detector.train.loop import Progress, TrainingModule, fit
@@ -56,7 +59,7 @@ def train(
 ) -> dict[str, Any]:
     """Trains a recipe on four folds of the corpora and writes the model folder ``out/model``; returns the record.
 
-    The record, also in ``out/training.json``, has the scores on the fifth fold after each epoch. Checkpoints lie in
+    The record, also in ``training.json`` there, has the scores on the fifth fold after each epoch. Checkpoints lie in
     ``out/checkpoints``: the same call goes on where a stopped one was.
     """
     started = time.time()
@@ -87,8 +90,7 @@ def train(
         seed=seed,
         say=say,
     )
-    settings = calibrated(detector, split.validation)
-    save_model(out / "model", model, info=info, settings=settings, tokenizer=tokenizer)
+    save_model(out / "model", model, info=info, settings=[], tokenizer=tokenizer)
     record = {
         "recipe": asdict(recipe),
         "seed": seed,
@@ -98,13 +100,87 @@ def train(
         "seconds": round(time.time() - started),
         "torch": torch.__version__,
     }
-    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_record(out / "model", record)
+    return calibrate(out / "model", corpora, fold=fold, say=say)
+
+
+def calibrate(
+    folder: Path, corpora: Mapping[str, Corpus], *, fold: int = 0, say: Progress = lambda line: None
+) -> dict[str, Any]:
+    """Chooses the settings of a model folder on the validation fold and writes them, its record and its card.
+
+    The weights stay as they are. Returns the record, with what each setting measures under ``validation``.
+    """
+    loaded = load_model(folder)
+    detector = Detector.from_folder(loaded)
+    validation = split_corpora(corpora, fold=fold).validation
+    scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
+    settings, measured = [], {}
+    for plan in PLANS:
+        measured[plan.name] = measure(cross_fitted(plan, scored, biases, gap=gap), gap=gap)
+        found = measured[plan.name]["flc"]
+        setting = make_setting(plan, scored, biases, gap=gap)
+        settings.append(replace(setting, precision=found["precision"], recall=found["recall"]))
+        say(f"{plan.name}: precision {found['precision']:.3f}, recall {found['recall']:.3f}, F1 {found['f1']:.3f}")
+    save_settings(folder, settings)
+    record = read_record(folder) | {"validation": measured}
+    write_record(folder, record)
+    (folder / "README.md").write_text(card(loaded.info, record), encoding="utf-8")
     return record
 
 
-def calibrated(detector: Detector, validation: Mapping[str, Corpus]) -> list[Setting]:
-    """The settings of a detector's model, chosen on validation documents."""
-    return make_settings(scored_documents(detector, validation), token_biases(detector), gap=detector.info.gap)
+def measure(pairs: Sequence[tuple[Scored, Setting]], *, gap: int) -> dict[str, Any]:
+    """Identification and spans with techniques of documents at the setting that comes with each, and calibration.
+
+    PTC is scored by its 14 names, other corpora by their own.
+    """
+    identified, found = SpanScore(), SpanScore()
+    confidences: list[float] = []
+    outcomes: list[bool] = []
+    for scored, setting in pairs:
+        document, names = scored.document, scoring_names(scored.inventory)
+        spans = decode(document.text, scored.scores, setting, gap=gap)
+        ranges = [("", start, end) for start, end in identify(document.text, scored.scores, setting, gap=gap)]
+        identified += si(named_ranges(document), ranges)
+        found += flc(named_ranges(document, names), named_ranges(document.with_spans(spans), names))
+        gold = named_ranges(document)
+        for span in spans:
+            if span.technique in scored.inventory.annotated:
+                confidences.append(span.confidence)
+                outcomes.append(is_right(gold, (span.technique, span.start, span.end)))
+    return {
+        "n_documents": len(pairs),
+        "si": _numbers(identified),
+        "flc": _numbers(found),
+        "calibration_error": round(calibration_error(confidences, outcomes).error, 4),
+        "likely": _share([o for c, o in zip(confidences, outcomes, strict=True) if c >= 0.5]),
+        "possible": _share([o for c, o in zip(confidences, outcomes, strict=True) if c < 0.5]),
+    }
+
+
+def scoring_names(known: Inventory) -> Inventory:
+    """The names that spans of an inventory are scored by: all of PTC's inventories by its 14."""
+    return inventory("ptc-14") if known.name.startswith("ptc") else known
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The training record of a model folder; empty where there is none."""
+    path = folder / "training.json"
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return record
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Writes ``training.json``."""
+    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _numbers(part: SpanScore) -> dict[str, float]:
+    return {"precision": round(part.precision, 4), "recall": round(part.recall, 4), "f1": round(part.f1, 4)}
+
+
+def _share(outcomes: Sequence[bool]) -> dict[str, Any]:
+    return {"n": len(outcomes), "right": round(sum(outcomes) / len(outcomes), 4) if outcomes else None}
 
 
 def scored_documents(detector: Detector, corpora: Mapping[str, Corpus]) -> dict[str, list[Scored]]:
@@ -126,10 +202,11 @@ def validation_scores(detector: Detector, validation: Mapping[str, Corpus]) -> d
     ``score`` is the mean of the first corpus's three: what the best epoch is chosen by.
     """
     scored = scored_documents(detector, validation)
-    settings = {s.name: s for s in make_settings(scored, token_biases(detector), gap=detector.info.gap)}
+    biases = token_biases(detector)
     scores: dict[str, float] = {}
     for name, corpus in validation.items():
-        setting = settings.get(name, settings["balanced"])
+        plan = SettingPlan(name, follows=(name,), chosen_on=(name,), beta=1.0)
+        setting = make_setting(plan, scored, biases, gap=detector.info.gap)
         parts = score(corpus, predict(detector, corpus, setting=setting, habits=name))
         scores |= {f"{name}_{metric}": total(parts[metric]).f1 for metric in ("si", "flc", "tc")}
     first = next(iter(validation))

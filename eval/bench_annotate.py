@@ -1,0 +1,98 @@
+"""Speed and memory of annotating on the CPU: one article of 1,000 words, then 75 articles of very different lengths.
+
+    python eval/bench_annotate.py [--model DIR] [--articles DIR]
+
+Each measurement runs in a process of its own. Without ``--articles`` the texts are made from the article in ``seeds/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+SEED = Path(__file__).parents[1] / "seeds" / "why-asian-nato-finds-no-support.txt"
+N_ARTICLES = 75
+
+
+def main() -> None:
+    """Prints a line for each measurement."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default=None, help="a model folder in place of the shipped model")
+    parser.add_argument("--articles", default=None, help="a folder of .txt files in place of made texts")
+    parser.add_argument("--measure", default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(int(options.measure), options.model, options.articles)))
+        return
+    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}")
+    print(f"detector --help: {seconds_of_help():.2f} s")
+    print(f"{'texts':>6}{'words':>9}{'pieces':>9}{'start-up s':>12}{'seconds':>9}{'pieces/s':>10}{'peak MiB':>10}")
+    for n_texts in (1, N_ARTICLES, 10 * N_ARTICLES):
+        row = run(n_texts, options)
+        print(
+            f"{n_texts:6d}{row['words']:9d}{row['pieces']:9d}{row['start_up']:12.2f}{row['seconds']:9.2f}"
+            f"{row['pieces'] / row['seconds']:10.0f}{row['peak_mib']:10.0f}"
+        )
+
+
+def seconds_of_help() -> float:
+    """The best of five runs of ``detector --help``."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "detector", "--help"], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def run(n_texts: int, options: argparse.Namespace) -> dict[str, float]:
+    """One measurement in a new process."""
+    command = [sys.executable, __file__, "--measure", str(n_texts)]
+    for name in ("model", "articles"):
+        if getattr(options, name):
+            command += [f"--{name}", getattr(options, name)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def measure(n_texts: int, model: str | None, articles: str | None) -> dict[str, float]:
+    """Start-up (import and load, seconds), then seconds for the texts, their words and pieces, and the peak in MiB."""
+    start = time.perf_counter()
+    import detector
+
+    loaded = detector.load(model)
+    ready = time.perf_counter()
+    words = pieces = 0
+    for document in loaded.annotate(detector.Document(str(i), t) for i, t in enumerate(texts(n_texts, articles))):
+        words += len(document.text.split())
+    done = time.perf_counter()
+    for text in texts(n_texts, articles):
+        pieces += len(loaded.tokenizer.encode(text, add_special_tokens=False).ids)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"start_up": ready - start, "seconds": done - ready, "words": words, "pieces": pieces, "peak_mib": peak}
+
+
+def texts(n_texts: int, articles: str | None) -> Iterator[str]:
+    """One text of 1,000 words, or several of 20 to 2,000 words, made from the seed article or a folder's files."""
+    if articles:
+        files = sorted(Path(articles).glob("*.txt"))
+        yield from (files[i % len(files)].read_text(encoding="utf-8") for i in range(n_texts))
+        return
+    words = SEED.read_text(encoding="utf-8").split(" ")
+    for i in range(n_texts):
+        n_words = 1000 if n_texts == 1 else 20 + (i * 7919) % 1981
+        start = i * 31 % len(words)
+        yield " ".join(words[(start + j) % len(words)] for j in range(n_words))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Every shipped recipe loads; a recipe with a fault is refused with the file and the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detector.config import load_recipe
+from detector.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+GOOD = 'name = "x"\n[encoder]\nname = "e"\n[optimiser]\nepochs = 1\nencoder_rate = 1e-5\nhead_rate = 1\n'
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_recipe_loads_and_is_named_after_its_file(path):
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.encoder.overlap < recipe.encoder.window <= 512
+
+
+def test_defaults_fill_in_and_whole_numbers_pass_as_floats(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(GOOD)
+    recipe = load_recipe(path)
+    assert recipe.optimiser.head_rate == 1.0
+    assert recipe.gap == 25
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (GOOD + "lr = 3", "optimiser.lr|unknown key 'lr'"),
+        (GOOD.replace("epochs = 1\n", ""), "'epochs' is missing"),
+        (GOOD.replace("epochs = 1", "epochs = 1.5"), "epochs: expected int, got 1.5"),
+        (GOOD.replace("epochs = 1", "epochs = true"), "epochs: expected int, got True"),
+        (GOOD.replace('[encoder]\nname = "e"', 'encoder = "e"'), "encoder: expected a table, got 'e'"),
+        ("name = ", "not TOML"),
+    ],
+)
+def test_a_fault_is_one_line_that_names_file_and_key(tmp_path, text, says):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_recipe_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_recipe(tmp_path / "none.toml")

@@ -1,0 +1,148 @@
+"""Scores become whole-word spans with exact quotes, whatever the text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from conftest import tiny_settings, tiny_tokenizer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.decode import (
+    EDGES_OUTSIDE,
+    Calibration,
+    Candidate,
+    Scores,
+    channel_candidates,
+    decode,
+    find_words,
+    identify,
+    trim,
+)
+from detector.metrics import flc
+from detector.spans import Span
+from detector.techniques import NAMES
+from detector.windows import CHANNELS, make_targets, tokenize
+
+TOKENIZER = tiny_tokenizer()
+BALANCED = next(s for s in tiny_settings() if s.name == "balanced")
+TEXTS = st.text(alphabet=st.characters(codec=None), max_size=200) | st.text("ab .!\n\r“é😀\u0301", max_size=300)
+
+
+def scores_of(text: str, logits: np.ndarray) -> Scores:
+    pieces = tokenize(TOKENIZER, text)
+    return Scores(pieces, find_words(text, pieces), logits.astype(np.float32))
+
+
+def ranges(text: str, marked: set[str], gap: int = 25) -> list[str]:
+    """The quotes found when the pieces of the words ``marked`` are sure and the others are not."""
+    pieces = tokenize(TOKENIZER, text)
+    chances = np.array([0.9 if text[a:b] in marked else 0.1 for a, b in pieces.offsets], dtype=np.float32)
+    found = channel_candidates(text, pieces, find_words(text, pieces), chances, threshold=0.5, gap=gap)
+    return [text[c.start : c.end] for c in found]
+
+
+def test_gaps_within_a_line_are_merged_and_others_are_not():
+    assert ranges("they want to love", {"they", "love"}) == ["they want to love"]
+    assert ranges("they want to love", {"they", "love"}, gap=5) == ["they", "love"]
+    assert ranges("they want\nto love", {"they", "love"}) == ["they", "love"]
+    assert ranges("they want\rto love", {"they", "love"}) == ["they", "love"]
+
+
+def test_half_a_word_becomes_the_whole_word():
+    assert ranges("we xylophone love", {"x"}) == ["xylophone"]
+    assert ranges("(we) love", {"we"}) == ["we"]
+    assert ranges("a beggar-thy-love's and-", {"thy", "t"}) == ["beggar-thy-love's"]
+    assert ranges("we - love", {"we"}) == ["we"]
+
+
+def test_edges_lose_space_and_punctuation_and_nothing_is_left_of_punctuation_alone():
+    assert ranges("they - want, to", {"-", "want", ","}) == ["want"]
+    assert ranges("they - want", {"-"}) == []
+    assert trim("  .,", 0, 4) == (4, 4)
+
+
+def test_different_techniques_may_overlap_and_confidence_is_calibrated():
+    text = "they want to destroy"
+    logits = np.full((4, len(CHANNELS)), -9.0)
+    logits[1:, CHANNELS.index("doubt")] = 2.0
+    logits[3, CHANNELS.index("slogans")] = 0.0
+    spans = decode(text, scores_of(text, logits), BALANCED, gap=25)
+    assert [(text[s.start : s.end], s.technique) for s in spans] == [
+        ("want to destroy", "doubt"),
+        ("destroy", "slogans"),
+    ]
+    assert [s.confidence for s in spans] == [pytest.approx(0.8808), pytest.approx(0.5)]
+
+
+def test_a_calibration_is_a_logistic_of_the_score():
+    calibration = Calibration((2.0, 1.0, 0.5), -1.0)
+    assert calibration.confidence(Candidate(0, 1, 0.5, 0.5)) == pytest.approx(1 / (1 + np.e))
+    chances = [calibration.confidence(Candidate(0, n, p, p)) for n, p in ((1, 0.0), (1, 0.4), (9, 0.4), (9, 1.0))]
+    assert 0 <= chances[0] < chances[1] < chances[2] < chances[3] <= 1
+
+
+def test_a_candidate_below_the_least_confidence_is_no_span():
+    text = "they want to destroy"
+    logits = np.full((4, len(CHANNELS)), -9.0)
+    logits[1, CHANNELS.index("doubt")] = 1.0
+    scores = scores_of(text, logits)
+    assert len(decode(text, scores, BALANCED, gap=25)) == 1
+    unsure = replace(BALANCED, min_confidence={**BALANCED.min_confidence, "doubt": 0.75})
+    assert decode(text, scores, unsure, gap=25) == ()
+
+
+@given(TEXTS, st.integers(0, 2**32 - 1))
+def test_whatever_the_scores_spans_lie_in_the_text_with_clean_edges(text, seed):
+    n_pieces = len(tokenize(TOKENIZER, text))
+    logits = np.random.default_rng(seed).normal(-1, 2, (n_pieces, len(CHANNELS)))
+    spans = decode(text, scores_of(text, logits), BALANCED, gap=25)
+    for span in spans:
+        quote = text[span.start : span.end]
+        assert len(quote) == span.end - span.start > 0
+        assert quote[0] not in EDGES_OUTSIDE
+        assert quote[-1] not in EDGES_OUTSIDE
+        assert 0 <= span.confidence <= 1
+    for name in NAMES:
+        own = [s for s in spans if s.technique == name]
+        assert all(a.end <= b.start for a, b in pairwise(own))
+    assert list(spans) == sorted(spans, key=lambda s: (s.start, -s.end, s.technique))
+
+
+@st.composite
+def annotated_texts(draw):
+    """A text of words, and spans over whole words of it, far apart within each technique."""
+    n_words = draw(st.integers(1, 60))
+    words = [draw(st.sampled_from(["they", "want", "love", "nation", "é", "x1"])) for _ in range(n_words)]
+    text = draw(st.sampled_from([" ", "\n", " “"])).join(words)
+    starts = [i for i in range(len(text)) if text[i].isalnum() and (i == 0 or not text[i - 1].isalnum())]
+    ends = [i for i in range(1, len(text) + 1) if text[i - 1].isalnum() and not text[i : i + 1].isalnum()]
+    spans = []
+    for technique in draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=5)):
+        first = draw(st.integers(0, len(starts) - 1))
+        last = draw(st.integers(first, len(starts) - 1))
+        spans.append(Span(starts[first], ends[last], technique))
+    return text, spans
+
+
+@given(annotated_texts())
+def test_spans_survive_targets_and_decoding(example):
+    text, spans = example
+    pieces = tokenize(TOKENIZER, text)
+    targets = make_targets(pieces, spans, annotated=NAMES)
+    inside = targets.inside[:, None] >> np.arange(len(CHANNELS)) & 1
+    decoded = decode(text, scores_of(text, np.where(inside, 9.0, -9.0)), BALANCED, gap=0)
+    gold, found = ([(s.technique, s.start, s.end) for s in side] for side in (spans, decoded))
+    assert flc(gold, found).f1 == pytest.approx(1.0)
+
+
+def test_identification_is_an_output_of_its_own():
+    text = "they want to destroy"
+    logits = np.full((4, len(CHANNELS)), -9.0)
+    logits[:2, 0] = 3.0
+    scores = scores_of(text, logits)
+    assert identify(text, scores, BALANCED, gap=25) == [(0, 9)]
+    assert decode(text, scores, BALANCED, gap=25) == ()

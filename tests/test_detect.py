@@ -1,0 +1,116 @@
+"""The detector reads every character, in any batch, and gives the same spans."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import detector
+from detector import detect
+from detector.detect import batches, count_quotes
+from detector.errors import InputError, ModelError
+from detector.spans import Document, Span
+from detector.techniques import inventory
+from detector.windows import Window
+
+TEXTS = st.text(alphabet=st.characters(codec=None), max_size=300) | st.text("ab we.\n\r“é😀\u0301\u202e", max_size=300)
+ARTICLE = "They want to destroy everything we love.\nAnd NATO, of Asia? We love it!\n\n" * 12
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=4))
+def test_for_any_text_quotes_index_it_and_all_of_it_is_read(tiny_detector, texts):
+    documents = [Document(str(i), text) for i, text in enumerate(texts)]
+    annotated = list(tiny_detector.annotate(documents, strictness="sensitive"))
+    assert [d.id for d in annotated] == [d.id for d in documents]
+    for document, text in zip(annotated, texts, strict=True):
+        assert document.text == text
+        assert document.n_read == len(text)
+        for span in document.spans:
+            assert 0 <= span.start < span.end <= len(text)
+
+
+def test_one_by_one_equals_batched(tiny_detector):
+    documents = [Document(str(i), ARTICLE[: 40 * i]) for i in range(12)]
+    batched = list(tiny_detector.annotate(documents))
+    alone = [next(iter(tiny_detector.annotate([d]))) for d in documents]
+    assert [[(s.start, s.end, s.technique) for s in d.spans] for d in batched] == [
+        [(s.start, s.end, s.technique) for s in d.spans] for d in alone
+    ]
+    assert any(d.spans for d in batched)
+
+
+def test_every_piece_has_scores_and_windows_agree_on_the_middle(tiny_detector):
+    ((_, scores),) = tiny_detector.score([Document("d", ARTICLE)])
+    assert len(scores.logits) == len(scores.pieces) > tiny_detector.info.window
+    assert np.isfinite(scores.logits).all()
+    first_line = ARTICLE.split("\n")[0]
+    ((_, alone),) = tiny_detector.score([Document("d", first_line)])
+    assert np.isfinite(alone.logits).all()
+
+
+def test_documents_are_streamed(tiny_detector, monkeypatch):
+    monkeypatch.setattr(detect, "CHUNK_CHARACTERS", 3000)
+    taken = []
+
+    def stream():
+        for i in range(1000):
+            taken.append(i)
+            yield Document(str(i), "we love everything " * 30)
+
+    results = tiny_detector.annotate(stream())
+    next(results)
+    assert len(taken) < 5
+
+
+def test_batches_go_by_length_and_keep_their_budget(monkeypatch):
+    monkeypatch.setattr(detect, "BATCH_PIECES", 64)
+    jobs = [(i, Window(0, n, 0, n)) for i, n in enumerate([3, 30, 9, 28, 70, 1])]
+    lengths = [[len(w) for _, w in batch] for batch in batches(jobs)]
+    assert lengths == [[70], [30, 28], [9, 3, 1]]
+
+
+def test_an_unknown_strictness_names_the_known(tiny_detector):
+    with pytest.raises(ModelError, match="strict, balanced, sensitive"):
+        tiny_detector.find("we", strictness="lax")
+
+
+def test_given_spans_are_named_within_an_inventory(tiny_detector):
+    spans = (Span(0, 4, ""), Span(0, 4, ""), Span(13, 40, "doubt"), Span(41, 42, ""))
+    document = Document("d", ARTICLE, spans)
+    named = tiny_detector.classify(document, within=inventory("ptc-14"), corpus="ptc")
+    names = set(inventory("ptc-14").names)
+    assert [(s.start, s.end) for s in named.spans] == [(s.start, s.end) for s in spans]
+    assert all(inventory("ptc-14").foreign(s.technique) in names for s in named.spans)
+    assert named.spans[0].technique != named.spans[1].technique
+    assert named.spans[0].confidence >= named.spans[1].confidence
+
+
+def test_a_span_longer_than_a_window_is_named(tiny_detector):
+    named = tiny_detector.classify(Document("d", ARTICLE, (Span(0, len(ARTICLE), ""),)))
+    assert named.spans[0].technique
+
+
+def test_a_span_of_space_alone_is_named_all_the_same(tiny_detector):
+    named = tiny_detector.classify(Document("d", "we  love", (Span(2, 4, ""),)))
+    assert named.spans[0].technique
+
+
+@pytest.mark.parametrize("span", [Span(0, 99, ""), Span(3, 3, ""), Span(-1, 2, "")])
+def test_spans_outside_the_text_are_refused(tiny_detector, span):
+    with pytest.raises(InputError, match="not inside the text"):
+        tiny_detector.classify(Document("d", "we love", (span,)))
+
+
+def test_quotes_are_counted_whatever_their_case():
+    document = Document("d", "We love. we LOVE. love", (Span(0, 7, ""), Span(3, 7, ""), Span(18, 22, "")))
+    assert count_quotes(document) == [2, 3, 3]
+
+
+def test_load_takes_a_folder_and_refuses_others(tiny_model_folder, tmp_path):
+    assert detector.load(tiny_model_folder).name == "tiny"
+    for wrong in (tmp_path, tmp_path / "none", "no-such-model"):
+        with pytest.raises(ModelError, match="no model folder"):
+            detector.load(wrong)

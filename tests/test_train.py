@@ -1,0 +1,259 @@
+"""Training on a tiny encoder: targets, losses, rates, resuming, calibration, and what comes out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_info, tiny_model, tiny_tokenizer
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe
+from detector.corpora import Corpus
+from detector.decode import Candidate, Setting, decode
+from detector.detect import load
+from detector.errors import ModelError
+from detector.metrics import calibration_error
+from detector.spans import Document, Span
+from detector.techniques import inventory
+from detector.train import encoders
+from detector.train.calibrate import (
+    PLANS,
+    THRESHOLDS,
+    Candidates,
+    Scored,
+    cross_fitted,
+    fit_calibration,
+    make_setting,
+)
+from detector.train.features import Collator, document_rows, unpack_bits
+from detector.train.loop import TrainingModule, parameter_groups, span_loss, token_losses
+from detector.train.run import split_corpora, train
+from detector.windows import CHANNELS, channel_bit
+
+QUOTE = "destroy everything"
+SENTENCE = "we love asia and nato . they want to destroy everything we love .\n"
+
+
+def corpus(name: str, names: str, n_documents: int) -> Corpus:
+    documents = []
+    for i in range(n_documents):
+        text = f"{i * 7919} " + SENTENCE * (1 + i % 3)
+        starts = [match.start() for match in re.finditer(QUOTE, text)]
+        spans = [Span(start, start + len(QUOTE), "loaded-language") for start in starts]
+        documents.append(Document(f"{name}-{i}", text).with_spans(spans))
+    return Corpus(name, tuple(documents), inventory(names))
+
+
+CORPORA = {"ptc": corpus("ptc", "ptc-19", 20), "checkthat": corpus("checkthat", "semeval-2023", 10)}
+
+
+@pytest.fixture(scope="module")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoder")
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=tiny_tokenizer().get_vocab_size(), **size)).save_pretrained(folder)
+    specials = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "unk_token": "[UNK]"}
+    PreTrainedTokenizerFast(tokenizer_object=tiny_tokenizer(), **specials).save_pretrained(folder)
+    return folder
+
+
+def recipe(encoder: Path, epochs: int = 3) -> Recipe:
+    return Recipe(
+        "tiny",
+        EncoderConfig(str(encoder), window=32, overlap=6),
+        OptimiserConfig(epochs=epochs, encoder_rate=2e-3, head_rate=1e-2, batch_size=4),
+        LossConfig(),
+    )
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_training_learns_records_and_the_folder_loads(encoder_folder, tmp_path):
+    lines: list[str] = []
+    record = train(recipe(encoder_folder, epochs=7), CORPORA, tmp_path, say=lines.append)
+    assert [e["epoch"] for e in record["epochs"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert max(e["ptc_si"] for e in record["epochs"]) > 0.6
+    assert json.loads((tmp_path / "model" / "training.json").read_text()) == record
+    assert any(line.startswith("epoch 7: ptc_si") for line in lines)
+    detector = load(tmp_path / "model")
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| 7 |" in card
+    assert "| strict |" in card
+    assert detector.settings["balanced"].precision == record["validation"]["balanced"]["flc"]["precision"]
+    assert set(detector.settings) == {p.name for p in PLANS}
+    text = "99 " + SENTENCE
+    found = [text[s.start : s.end] for s in detector.find(text, strictness="ptc") if s.technique == "loaded-language"]
+    assert any(QUOTE.split()[0] in quote for quote in found)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_a_stopped_training_goes_on_and_ends_the_same(encoder_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("detector.train.loop.CHECKPOINT_STEPS", 4)
+    whole = train(recipe(encoder_folder), CORPORA, tmp_path / "whole")
+
+    class Stopped(Exception):
+        pass
+
+    def stop(line: str) -> None:
+        if line.startswith("epoch 1"):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(recipe(encoder_folder), CORPORA, tmp_path / "resumed", say=stop)
+    resumed = train(recipe(encoder_folder), CORPORA, tmp_path / "resumed")
+    assert [e["epoch"] for e in resumed["epochs"]] == [e["epoch"] for e in whole["epochs"]]
+    last, whole_last = resumed["epochs"][-1], whole["epochs"][-1]
+    assert last["ptc_si"] == pytest.approx(whole_last["ptc_si"], abs=1e-6)
+
+
+def test_the_split_is_by_document_and_whole():
+    split = split_corpora(CORPORA, fold=1)
+    for name, whole in CORPORA.items():
+        ids = [d.id for part in (split.training, split.validation) for d in part[name].documents]
+        assert sorted(ids) == sorted(d.id for d in whole.documents)
+
+
+def test_rows_hold_targets_and_candidate_spans():
+    document = CORPORA["ptc"].documents[2]
+    rows = list(document_rows(document, ["loaded-language"], 0, tiny_tokenizer(), tiny_info()))
+    marked = sum(int(np.count_nonzero(row["inside"])) for row in rows)
+    assert marked >= 2 * 3
+    assert sum(len(row["first"]) for row in rows) == 3
+    for row in rows:
+        assert row["count"] == [3] * len(row["first"])
+        assert row["techniques"] == [channel_bit("loaded-language")] * len(row["first"])
+        assert all(b == channel_bit("identification") | channel_bit("loaded-language") for b in row["known"])
+
+
+def test_padding_and_special_pieces_carry_no_target():
+    document = CORPORA["ptc"].documents[0]
+    rows = list(document_rows(document, ["loaded-language"], 0, tiny_tokenizer(), tiny_info()))
+    short = list(document_rows(Document("s", "we love"), ["loaded-language"], 0, tiny_tokenizer(), tiny_info()))
+    batch = Collator(tiny_info())([rows[0], short[0]])
+    assert batch["known"][1].sum() == 2 * 2
+    assert batch["known"][:, 0].sum() == 0
+    assert batch["input_ids"][1, 4:].eq(tiny_info().pad_id).all()
+    assert batch["attention_mask"].sum(dim=1).tolist() == [rows[0]["length"] + 2, 4]
+
+
+def test_masked_techniques_do_not_move_the_loss():
+    logits = torch.randn(1, 3, len(CHANNELS))
+    inside, known, mask = torch.zeros_like(logits), torch.ones_like(logits), torch.ones(1, 3)
+    known[..., 5] = 0
+    before = token_losses(logits, inside, known, mask)
+    logits[..., 5] += 100
+    after = token_losses(logits, inside, known, mask)
+    assert [b.item() for b in before] == pytest.approx([a.item() for a in after])
+
+
+def test_a_span_of_merged_techniques_is_right_with_any_of_them():
+    bits = torch.tensor([channel_bit("straw-man") + channel_bit("whataboutism")])
+    allowed = torch.ones(1, 23)
+
+    def loss_of(name: str) -> float:
+        logits = torch.zeros(1, 23)
+        logits[0, CHANNELS.index(name) - 1] = 10.0
+        return span_loss(logits, bits, allowed, smoothing=0.0).item()
+
+    assert loss_of("straw-man") == pytest.approx(loss_of("whataboutism"))
+    assert loss_of("straw-man") < 0.01 < loss_of("doubt")
+
+
+def test_unpack_bits():
+    bits = unpack_bits(torch.tensor([0, 1, channel_bit("repetition")]))
+    assert bits.shape == (3, 24)
+    assert bits.sum(dim=1).tolist() == [0, 1, 1]
+    assert bits[2, CHANNELS.index("repetition")] == 1
+
+
+def test_rates_fall_towards_the_embeddings_and_biases_do_not_decay():
+    config = OptimiserConfig(epochs=1, encoder_rate=1.0, head_rate=5.0, layer_decay=0.5)
+    module = TrainingModule(tiny_model(), LossConfig())
+    groups = parameter_groups(module, config)
+    rates = {g["lr"] for g in groups}
+    assert rates == {5.0, 1.0, 0.5, 0.25}
+    assert sum(len(g["params"]) for g in groups) == len(list(module.parameters()))
+    for group in groups:
+        if group["weight_decay"]:
+            assert all(p.dim() > 1 for p in group["params"])
+
+
+def scored_documents(tiny_detector, names: str) -> list[Scored]:
+    documents = CORPORA["ptc"].documents
+    return [Scored(d, s, inventory(names)) for d, s in tiny_detector.score(documents)]
+
+
+def settings_of(tiny_detector, *plans) -> list[Setting]:
+    scored = {"ptc": scored_documents(tiny_detector, "ptc-19")}
+    biases = {"ptc": np.zeros(len(CHANNELS), dtype=np.float32)}
+    return [make_setting(plan, scored, biases, gap=25) for plan in plans]
+
+
+def test_settings_know_every_channel_and_take_thresholds_from_the_list(tiny_detector):
+    for setting in settings_of(tiny_detector, *PLANS):
+        for part in (setting.thresholds, setting.bias, setting.calibration, setting.min_confidence):
+            assert set(part) == set(CHANNELS)
+        assert set(setting.thresholds.values()) <= set(THRESHOLDS)
+
+
+def test_strictness_trades_recall_for_precision(tiny_detector):
+    strict, _, sensitive = settings_of(tiny_detector, *PLANS[:3])
+    n_found = []
+    for setting in (strict, sensitive):
+        scored = scored_documents(tiny_detector, "ptc-19")
+        n_found.append(sum(len(decode(s.document.text, s.scores, setting, gap=25)) for s in scored))
+    assert n_found[0] <= n_found[1]
+
+
+def test_cross_fitting_gives_each_document_a_setting_made_without_it(tiny_detector):
+    scored = {"ptc": scored_documents(tiny_detector, "ptc-19")}
+    biases = {"ptc": np.zeros(len(CHANNELS), dtype=np.float32)}
+    pairs = cross_fitted(PLANS[3], scored, biases, gap=25)
+    assert sorted(s.document.id for s, _ in pairs) == sorted(s.document.id for s in scored["ptc"])
+    odd = make_setting(PLANS[3], {"ptc": scored["ptc"][1::2]}, biases, gap=25)
+    assert pairs[0][0] is scored["ptc"][0]
+    assert pairs[0][1] == odd
+
+
+def candidates_with(means: np.ndarray, names: np.ndarray, right: np.ndarray) -> Candidates:
+    features = np.array([Candidate(0, 1, m, m).features() for m in means]).reshape(-1, 3)
+    return Candidates(tuple(names), features, right, right, right, {"doubt": 10, "slogans": 10})
+
+
+def test_calibration_recovers_known_chances():
+    rng = np.random.default_rng(0)
+    means = rng.uniform(0.05, 0.95, 6000)
+    names = np.where(rng.random(6000) < 0.5, "doubt", "slogans")
+    truth = 1 / (1 + np.exp(-(0.5 * np.log(means / (1 - means)) - np.where(names == "doubt", 1.0, 0.0))))
+    right = (rng.random(6000) < truth).astype(float)
+    calibration = fit_calibration(candidates_with(means, names, right), ("doubt", "slogans"))
+    chances = [calibration[n].confidence(Candidate(0, 1, m, m)) for n, m in zip(names, means, strict=True)]
+    assert calibration_error(chances, right.astype(bool)).error < 0.02
+    assert sum(calibration["doubt"].weights[:2]) == pytest.approx(0.5, abs=0.1)
+    assert calibration["doubt"].offset < calibration["slogans"].offset - 0.7
+
+
+def test_without_candidates_the_mean_is_the_confidence():
+    empty = np.array([])
+    calibration = fit_calibration(candidates_with(empty, empty, empty), ("doubt",))
+    assert calibration["doubt"].confidence(Candidate(0, 5, 0.3, 0.9)) == pytest.approx(0.3)
+
+
+def test_a_packaged_encoder_with_other_bytes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "rhetoric-detector" / "encoders" / "all-MiniLM-L6-v2"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"not the weights")
+    with pytest.raises(ModelError, match=r"SHA-256 is .*, its publisher's is 53aa"):
+        encoders.find_encoder("all-MiniLM-L6-v2")
+
+
+def test_an_encoder_that_is_nowhere_is_one_line():
+    with pytest.raises(ModelError) as caught:
+        encoders.load_encoder("nobody/no-such-encoder")
+    assert "\n" not in str(caught.value)
