@@ -43,8 +43,13 @@ class Predictions:
 
 
 def scoring_inventory(corpus: Corpus) -> Inventory:
-    """The names a corpus is scored by: PTC by its 14, however it is annotated, others by their own."""
-    return inventory("ptc-14") if corpus.name == "ptc" else corpus.inventory
+    """The names a corpus is scored by: PTC by its 14, however finely it is annotated, others by their own."""
+    return scoring_names(corpus.inventory) if corpus.name == "ptc" else corpus.inventory
+
+
+def scoring_names(known: Inventory) -> Inventory:
+    """The names that spans of an inventory are scored by: all of PTC's by its 14, others by their own."""
+    return inventory("ptc-14") if known.name.startswith("ptc") else known
 
 
 def predict(detector: Detector, corpus: Corpus, *, setting: Setting, habits: str | None) -> Predictions:

@@ -62,12 +62,17 @@ def tiny_info() -> ModelInfo:
     return ModelInfo("tiny", "none", CORPORA, window=30, overlap=6, gap=25, start_id=2, end_id=3, pad_id=0)
 
 
+def bare_setting(name: str, threshold: float = 0.3) -> Setting:
+    """A setting without bias whose confidence is the mean probability."""
+    zero = dict.fromkeys(CHANNELS, 0.0)
+    calibration = dict.fromkeys(CHANNELS, Calibration((1.0, 0.0, 0.0), 0.0))
+    return Setting(name, zero, dict.fromkeys(CHANNELS, threshold), zero, calibration)
+
+
 def tiny_settings() -> list[Setting]:
     """Settings that let a random model find something."""
-    calibration = dict.fromkeys(CHANNELS, Calibration((1.0, 0.0, 0.0), 0.0))
     names = {"strict": 0.4, "balanced": 0.3, "sensitive": 0.2, "ptc": 0.3, "checkthat": 0.3, "semeval2021": 0.3}
-    zero = dict.fromkeys(CHANNELS, 0.0)
-    return [Setting(name, zero, dict.fromkeys(CHANNELS, t), zero, calibration) for name, t in names.items()]
+    return [bare_setting(name, threshold) for name, threshold in names.items()]
 
 
 @pytest.fixture(scope="session")

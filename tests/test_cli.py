@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import bare_setting
 
 import detector
 from detector.cli import annotate, main, streams
+from detector.decode import Setting
 from detector.errors import ConfigError, InputError, TechniqueError
 from detector.report.brackets import unmarked
 from detector.report.terminal import VERDICT
@@ -36,6 +38,9 @@ class ScriptedDetector:
     def __init__(self, script: dict[str, tuple[str, float]]) -> None:
         self.script = script
         self.strictness: list[str] = []
+
+    def setting(self, strictness: str) -> Setting:
+        return bare_setting(strictness)
 
     def annotate(self, documents: Iterable[Document], *, strictness: str = "balanced") -> Iterator[Document]:
         self.strictness.append(strictness)
@@ -301,10 +306,10 @@ def test_a_fault_of_ours_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPat
         main(["annotate", "a.txt"])
 
 
-def test_an_interruption_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_an_interruption_says_what_was_written(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(annotate, "load_detector", lambda folder: Broken(KeyboardInterrupt()))
     code, _, err = run("annotate", "a.txt")
-    assert (code, err) == (130, "interrupted\n")
+    assert (code, err) == (130, "1 document written to standard output\ninterrupted\n")
 
 
 # -- where results go -------------------------------------------------------------------------------------------------
@@ -457,7 +462,7 @@ def test_the_sample_article_in_a_pipe():
     text = SEED.read_bytes().decode()
     article, rest = out[: out.rindex("\n\n  ")], out[out.rindex("\n\n  ") :]
     assert unmarked(article)[0].rstrip("\n") == text.rstrip("\n")
-    assert "[LL peddling]" in article
+    assert "[LL " in article
     assert f" findings in {len(text):,} characters ({len(text.split()):,} words): " in rest
     assert out.endswith(f"{VERDICT}\n")
 
@@ -473,12 +478,13 @@ def test_texts_of_every_kind_get_a_right_answer_or_one_line(tmp_path: Path):
         "hebrew.txt": "הם בוגדים במולדת \u202eabc\u202c!".encode(),
         "line.txt": b"The corrupt regime spreads disgusting lies about us. " * 2000,
     }
-    bad = {"zeros.txt": bytes(100), "latin.txt": b"caf\xe9"}
+    bad = {"zeros.txt": bytes(100), "latin.txt": b"caf\xe9\0"}
     for name, data in {**good, **bad}.items():
         (tmp_path / name).write_bytes(data)
     done = process("annotate", str(tmp_path), str(tmp_path / "missing"), "-f", "json", stdout=subprocess.PIPE)
     assert done.returncode == 2
-    assert [line.split(":")[0] for line in done.stderr.decode().splitlines()] == ["error"] * 3
+    kinds = [line.split(":")[0] for line in done.stderr.decode().splitlines()]
+    assert sorted(kinds) == ["error"] * 3 + ["warning"]  # the warning: the model has read no Hebrew
     documents = [read_annotation(json.loads(line)) for line in done.stdout.decode().splitlines()]
     assert {Path(document.id).name for document in documents} == set(good)
     assert all(document.n_read == len(document.text) for document in documents)

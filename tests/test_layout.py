@@ -10,7 +10,10 @@ PACKAGE = Path(__file__).parents[1] / "detector"
 ROWS = (
     "errors",
     "spans",
+    "attribution",
+    "quotes",
     "techniques",
+    "selection",
     "config",
     "metrics",
     "corpora",

@@ -46,7 +46,8 @@ def test_a_text_without_words_is_a_document(text: str):
     [
         (bytes(40), "x.txt: character 0 is NUL"),
         ("ab".encode("utf-16-le"), "x.txt: character 1 is NUL"),
-        (b"caf\xe9 au lait", "x.txt: byte 3 (0xE9) is not valid UTF-8: save the file as UTF-8"),
+        (b"caf\xe9 au\0lait", "x.txt: byte 3 (0xE9) is not valid UTF-8: save the file as UTF-8"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(128, 256)), "x.txt: byte 0 (0x89) is not valid UTF-8"),
         (b"\xef\xbb\xbfa\xff", "is not valid UTF-8"),
         (b"\xff\xfea\x00b", "is not valid UTF-16"),
         (b"\xff\xfe\x00\xd8\x00\x00", "is not valid UTF-16"),  # a lone surrogate
@@ -58,6 +59,23 @@ def test_bytes_that_are_no_text_are_refused(data: bytes, message: str):
         read_bytes(data, id="x.txt")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Der Präsident sagte, die Größe sei “gut” – übertrieben.", "cp1252"),
+        ("Президент заявил, что это угроза нашей стране и всему миру.", "cp1251"),
+        ("日本語のテキストです。これは脅威だ。", "cp932"),
+        ("abc " * 40_000 + "“quoted” – it’s late in the file", "cp1252"),
+    ],
+)
+def test_other_encodings_are_guessed_with_a_warning(text: str, encoding: str):
+    document = read_bytes(text.encode(encoding), id="x.txt")
+    assert document.text == text
+    (warning,) = document.meta["warnings"]
+    assert "which is a guess" in warning
+    assert text.encode(encoding).decode(document.meta["encoding"]) == text
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path):

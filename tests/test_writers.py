@@ -52,9 +52,23 @@ def test_the_whole_object():
                 "confidence": 0.8765,
                 "line": 2,
                 "column": 3,
+                "place": None,
+                "in_quote": False,
+                "speaker": None,
             }
         ],
+        "n_spans": 1,
+        "n_in_quote": 0,
     }
+
+
+def test_quotations_and_places_are_told():
+    text = "One.\n“They lie,” said Ann Lee."
+    meta = {"anchors": [[0, "page 1"], [5, "page 2"]]}
+    record = annotation(Document("a", text, (Span(0, 3, "doubt"), Span(6, 15, "doubt")), meta), PROVENANCE)
+    told = [(span["in_quote"], span["speaker"], span["place"]) for span in record["spans"]]
+    assert told == [(False, None, "page 1"), (True, "Ann Lee", "page 2")]
+    assert (record["n_spans"], record["n_in_quote"]) == (2, 1)
 
 
 def test_joined_techniques_have_both_names():

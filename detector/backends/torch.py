@@ -13,12 +13,16 @@ from detector.model import Encoded, ModelInfo, RhetoricModel, SpanBatch
 
 
 class TorchBackend:
-    """Runs a `RhetoricModel`; the module is used as it is, so a model in training can be scored."""
+    """Runs a `RhetoricModel`; the module is used as it is, so a model in training can be scored.
 
-    def __init__(self, model: RhetoricModel, info: ModelInfo, *, device: str = "cpu") -> None:
+    With ``bfloat16`` matrix products run in that precision: faster where the hardware has it, and less exact.
+    """
+
+    def __init__(self, model: RhetoricModel, info: ModelInfo, *, device: str = "cpu", bfloat16: bool = False) -> None:
         self.model = model.to(device)
         self.info = info
         self.device = device
+        self.bfloat16 = bfloat16
 
     @torch.inference_mode()
     def score(self, windows: Sequence[Ints]) -> list[Floats]:
@@ -31,7 +35,9 @@ class TorchBackend:
         """See `Backend.classify`."""
         columns = [[c.window, c.first + 1, c.last + 1, c.count] for c in candidates]
         spans = SpanBatch(*torch.tensor(columns, device=self.device).T)
-        scores: Floats = self.model.classify(self._encode(windows), spans).float().cpu().numpy()
+        encoded = self._encode(windows)
+        with self._precision():
+            scores: Floats = self.model.classify(encoded, spans).float().cpu().numpy()
         return scores
 
     def span_bias(self, corpus: str | None) -> Floats:
@@ -48,8 +54,12 @@ class TorchBackend:
 
     def _encode(self, windows: Sequence[Ints]) -> Encoded:
         ids, mask = frame(windows, self.info)
-        encoded: Encoded = self.model.encode(ids.to(self.device), mask.to(self.device))
+        with self._precision():
+            encoded: Encoded = self.model.encode(ids.to(self.device), mask.to(self.device))
         return encoded
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.bfloat16)
 
 
 def frame(windows: Sequence[Ints], info: ModelInfo) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The command ``detector``: one file per command, which parses and calls plain functions.
 
-Results go to standard output, messages to standard error. Exit codes: 0 done, 2 error, 130 interrupted, 141 the
-reader of a pipe went away.
+Results go to standard output, messages to standard error. Exit codes: 0 done, 1 ``--fail-on`` is met, 2 error,
+130 interrupted, 141 the reader of a pipe went away.
 """
 
 from __future__ import annotations
@@ -13,26 +13,45 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from detector.cli import annotate, classify, evaluate, explain, techniques, train
+from detector.cli import (
+    annotate,
+    calibrate,
+    classify,
+    config,
+    convert,
+    evaluate,
+    explain,
+    report,
+    score,
+    summarize,
+    techniques,
+    train,
+)
 from detector.cli.streams import say
 from detector.errors import DetectorError
 
 app = typer.Typer(
     name="detector",
     help="Find which words of a text use which persuasion technique. Everything runs on this machine.",
-    epilog="Results go to standard output, messages to standard error. Exit codes: 0 done, 2 error.",
+    epilog="Results go to standard output, messages to standard error. Exit codes: 0 done, 1 --fail-on met, 2 error.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,  # rich would double the time that --help takes
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("annotate")(annotate.command)
+app.command("score")(score.command)
+app.command("summarize")(summarize.command)
+app.command("report")(report.command)
+app.command("convert")(convert.command)
+app.command("config")(config.command)
 app.command("techniques")(techniques.command)
 app.command("explain")(explain.command)
 app.command("evaluate")(evaluate.command)
 app.command("classify")(classify.command)
 app.command("train")(train.command)
+app.command("calibrate")(calibrate.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

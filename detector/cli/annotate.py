@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.cli import streams
-from detector.cli.formats import Format
-from detector.errors import ConfigError, InputError, TechniqueError
-from detector.readers.text import STANDARD_INPUT, find_all, read_standard_input, read_text
+from detector.cli import inputs, streams
+from detector.cli.formats import AnnotationFormat
+from detector.cli.inputs import Failures
+from detector.cli.settings import DEFAULT, Settings, in_force, selection_of
+from detector.errors import ConfigError, InputError
+from detector.readers.text import STANDARD_INPUT, find_all, is_address
 from detector.report.terminal import Style, heading, render
+from detector.selection import FailOn, Selection, technique_names
 from detector.spans import Document
-from detector.techniques import NAMES, technique
 from detector.writers.json import annotation, dumps
 from detector.writers.provenance import Provenance
 
 if TYPE_CHECKING:
     from detector.detect import Detector
+
+__all__ = ["Selection", "technique_names"]  # the other commands know them from here
 
 
 class Strictness(StrEnum):
@@ -31,6 +35,14 @@ class Strictness(StrEnum):
     STRICT = "strict"
     BALANCED = "balanced"
     SENSITIVE = "sensitive"
+
+
+class Quotes(StrEnum):
+    """Which findings are kept: all, those outside quotations, those inside."""
+
+    MARK = "mark"
+    SKIP = "skip"
+    ONLY = "only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +54,15 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Which findings are kept: at least this confident, of ``only`` these techniques (empty: all), not of ``ignore``.
+class Task:
+    """What one call does with its documents."""
 
-    Raises ConfigError for a confidence outside 0 to 1, TechniqueError where no technique is left.
-    """
-
-    min_confidence: float = 0.0
-    only: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    techniques: frozenset[str] = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_confidence <= 1:
-            raise ConfigError(f"--min-confidence {self.min_confidence}: a confidence lies from 0 to 1, such as 0.5")
-        left = frozenset(self.only or NAMES).difference(self.ignore)
-        if not left:
-            raise TechniqueError(f"--ignore {','.join(self.ignore)}: no technique is left: ignore fewer")
-        object.__setattr__(self, "techniques", left)
-
-    def apply(self, document: Document) -> Document:
-        """The document with only the spans that are kept."""
-        kept = (s for s in document.spans if s.confidence >= self.min_confidence and s.technique in self.techniques)
-        return replace(document, spans=tuple(kept))
+    format: AnnotationFormat
+    output: str | None
+    layout: Layout
+    strictness: str
+    selection: Selection
+    fail_on: FailOn
 
 
 Renderer = Callable[[Document, Provenance, Layout], str]
@@ -73,24 +71,56 @@ Renderer = Callable[[Document, Provenance, Layout], str]
 def command(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Text files, folders, or - for standard input.", show_default=False),
+        typer.Argument(
+            metavar="PATH",
+            help="Files (txt, md, html, pdf, docx, epub, srt, vtt, eml, zip), folders, addresses (with --fetch), "
+            "or - for standard input.",
+            show_default=False,
+        ),
     ],
     glob: Annotated[
-        str, typer.Option(metavar="PATTERN", help="Which files of a folder; '**/*.txt' looks into folders inside.")
-    ] = "*.txt",
-    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.TEXT,
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Which files of a folder; '**/*.txt' looks into folders inside.",
+            show_default="*.txt",
+        ),
+    ] = None,
+    format: Annotated[
+        AnnotationFormat | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="What to write; by default as the suffix of --output says, else text.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all.", show_default=False
+            "--output",
+            "-o",
+            metavar="FILE|DIR",
+            help="Write to a file, whole or not at all; brat and ptc-corpus need a folder.",
+            show_default=False,
         ),
     ] = None,
     strictness: Annotated[
-        Strictness, typer.Option(help="Mark as little as strict annotators, or as much as sensitive ones.")
-    ] = Strictness.BALANCED,
+        Strictness | None,
+        typer.Option(
+            help="Mark as little as strict annotators, or as much as sensitive ones.", show_default="balanced"
+        ),
+    ] = None,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, metavar="P", help="Leave out findings that are less sure (0 to 1).")
-    ] = 0.0,
+        float | None,
+        typer.Option(min=0, max=1, metavar="P", help="Leave out findings that are less sure.", show_default="0.0"),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=P,…", help="Ask for more confidence of some techniques (may be repeated).", show_default=False
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME,…", help="Only these techniques (may be repeated).", show_default=False),
@@ -99,88 +129,121 @@ def command(
         list[str] | None,
         typer.Option(metavar="NAME,…", help="Not these techniques (may be repeated).", show_default=False),
     ] = None,
+    ignore_pattern: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REGEX", help="Nothing that touches a match (may be repeated).", show_default=False),
+    ] = None,
+    quotes: Annotated[
+        Quotes | None,
+        typer.Option(help="All findings, those outside quotations, or those inside.", show_default="mark"),
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|N,…",
+            help="Exit with 1 if a technique or family is found, or N findings (may be repeated).",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="A model folder in place of the shipped model.", show_default=False),
     ] = None,
+    input: inputs.KindOption = None,
+    fetch: inputs.FetchOption = False,
+    allow_private: inputs.AllowPrivateOption = False,
+    max_size: inputs.MaxSizeOption = None,
+    max_unpacked: inputs.MaxUnpackedOption = None,
+    save_text: inputs.SaveTextOption = None,
+    language_guard: inputs.GuardOption = None,
     colour: streams.ColourOption = None,
 ) -> None:
     """Show which words of each text use which persuasion technique.
 
     On a terminal the article is coloured by family of techniques; in a pipe, brackets such as [LL peddling] hold the
     short code (see `detector techniques`) and the words. A list of findings follows.
+
+    Settings may stand in detector.toml (see `detector config`). Exit codes: 0 done, 1 --fail-on is met, 2 error.
     """
-    selection = Selection(min_confidence, technique_names(only or ()), technique_names(ignore or ()))
-    layout = Layout(streams.style(colour=colour, to_file=output not in (None, "-")), _several(paths))
-    failures = Failures()
-    files = failures.report(find_all(paths, glob=glob))
-    with streams.output(output) as write:
-        if files:
-            annotate_files(
-                files,
-                load_detector(model),
-                write,
-                renderer=RENDERERS[format],
-                layout=layout,
-                strictness=strictness,
-                selection=selection,
-                failures=failures,
-            )
+    settings = in_force(
+        {
+            "glob": glob,
+            "format": format,
+            "strictness": strictness,
+            "min_confidence": min_confidence,
+            "thresholds": _thresholds(threshold),
+            "only": only,
+            "ignore": ignore,
+            "ignore_patterns": ignore_pattern,
+            "quotes": quotes,
+            "fail_on": fail_on,
+            "model": model,
+            "max_size": max_size,
+            "max_unpacked": max_unpacked,
+            "language_guard": language_guard,
+        }
+    )
+    task = Task(
+        format=_format(settings, output),
+        output=output,
+        layout=Layout(streams.style(colour=colour, to_file=output not in (None, "-")), _several(paths)),
+        strictness=settings["strictness"].value,
+        selection=selection_of(settings),
+        fail_on=FailOn.parse(settings["fail_on"].value),
+    )
+    reading = inputs.sources(
+        kind=input,
+        fetch=fetch,
+        allow_private=allow_private,
+        max_size=settings["max_size"].value,
+        max_unpacked=settings["max_unpacked"].value,
+    )
+    failures, tally = Failures(), Tally()
+    files = failures.report(find_all(paths, glob=settings["glob"].value))
+    documents = failures.report_unreadable(files, reading)
+    documents = inputs.saved(inputs.guarded(documents, settings["language_guard"].value), save_text)
+    if files:
+        annotate_documents(documents, load_detector(settings["model"].value), task, tally)
     if failures.n_failed:
         raise typer.Exit(2)
+    if task.fail_on.met(tally.n_spans, tally.techniques):
+        raise typer.Exit(1)
 
 
-def annotate_files(
-    files: Sequence[str],
-    detector: Detector,
-    write: streams.Write,
-    *,
-    renderer: Renderer,
-    layout: Layout,
-    strictness: str,
-    selection: Selection,
-    failures: Failures,
-) -> None:
-    """Write what ``renderer`` makes of each file, one after another; a file that cannot be read is a failure."""
-    provenance = _provenance(detector, strictness, selection)
-    documents = failures.report_unreadable(files)
-    for document in detector.annotate(documents, strictness=strictness):
-        write(renderer(selection.apply(document), provenance, layout))
-
-
-class Failures:
-    """Counts the inputs that failed, and tells each on standard error."""
+class Tally:
+    """What was found so far: how many findings in how many documents, and of which techniques."""
 
     def __init__(self) -> None:
-        self.n_failed = 0
+        self.n_documents = 0
+        self.n_spans = 0
+        self.techniques: set[str] = set()
 
-    def report(self, found: Iterable[str | InputError]) -> list[str]:
-        """The files among what was found; each error is reported."""
-        files = []
-        for item in found:
-            if isinstance(item, InputError):
-                self._add(item)
+    def counted(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The documents, each counted once it has been written: when the next one is asked for."""
+        for document in documents:
+            yield document
+            self.n_documents += 1
+            self.n_spans += len(document.spans)
+            self.techniques.update(name for span in document.spans for name in span.technique.split("+"))
+
+
+def annotate_documents(documents: Iterable[Document], detector: Detector, task: Task, tally: Tally) -> None:
+    """Write the documents with what is found in them, and count it."""
+    provenance = provenance_of(detector, task.strictness, task.selection)
+    found = detector.annotate(documents, strictness=task.strictness)
+    kept = tally.counted(task.selection.apply(document) for document in found)
+    with _interruptible(task, tally):
+        if task.format in FOLDERS:
+            _write_folder(kept, provenance, task)
+            return
+        with streams.output(task.output) as write:
+            if task.format is AnnotationFormat.HTML:
+                _write_page([(document, provenance) for document in kept], write)
+            elif task.format in RENDERERS:
+                for document in kept:
+                    write(RENDERERS[task.format](document, provenance, task.layout))
             else:
-                files.append(item)
-        return files
-
-    def report_unreadable(self, files: Iterable[str]) -> Iterator[Document]:
-        """The documents of the files, read one by one; a file that cannot be read is reported and left out."""
-        for file in files:
-            try:
-                yield read_standard_input(sys.stdin.buffer) if file == STANDARD_INPUT else read_text(file)
-            except InputError as error:
-                self._add(error)
-
-    def _add(self, error: InputError) -> None:
-        self.n_failed += 1
-        streams.say(f"error: {error}")
-
-
-def technique_names(given: Iterable[str]) -> tuple[str, ...]:
-    """The slugs, each once, of names given one by one or in lists with commas; raises TechniqueError for others."""
-    names = (name for item in given for name in item.split(",") if name.strip())
-    return tuple(dict.fromkeys(technique(name.strip()).name for name in names))
+                _write_pieces(kept, provenance, task, write)
 
 
 def load_detector(folder: str | None) -> Detector:
@@ -201,15 +264,104 @@ def _render_json(document: Document, provenance: Provenance, layout: Layout) -> 
     return dumps(annotation(document, provenance), indent=None if layout.several else 2) + "\n"
 
 
-RENDERERS: dict[Format, Renderer] = {Format.TEXT: _render_text, Format.JSON: _render_json}
+RENDERERS: dict[AnnotationFormat, Renderer] = {
+    AnnotationFormat.TEXT: _render_text,
+    AnnotationFormat.JSON: _render_json,
+}
+FOLDERS = (AnnotationFormat.BRAT, AnnotationFormat.PTC_CORPUS)
+
+
+def _write_page(results: Sequence[tuple[Document, Provenance]], write: streams.Write) -> None:
+    """Write one page of all results; jinja2 takes its time to import, so it waits until here."""
+    from detector.cli.report import today
+    from detector.report.html import articles_page
+
+    if results:
+        write(articles_page(results, created=today()))
+
+
+def _write_pieces(documents: Iterable[Document], provenance: Provenance, task: Task, write: streams.Write) -> None:
+    """Write a file of one of the formats of the catalogue."""
+    from detector.writers.catalogue import FORMATS
+
+    pieces = FORMATS[task.format].pieces
+    assert pieces is not None, task.format
+    for piece in pieces(documents, provenance):
+        write(piece)
+
+
+def _write_folder(documents: Iterable[Document], provenance: Provenance, task: Task) -> None:
+    from detector.writers.catalogue import FORMATS
+
+    to_path = FORMATS[task.format].to_path
+    assert to_path is not None, task.format
+    folder = Path(task.output or "")
+    try:
+        to_path(folder, documents, provenance)
+    except OSError as error:
+        raise InputError(f"--output {folder}: cannot be written ({error.strerror}): name a folder of yours") from None
+
+
+@contextmanager
+def _interruptible(task: Task, tally: Tally) -> Iterator[None]:
+    """Says, when Ctrl-C ends the block, what has been written by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        where = "standard output" if task.output in (None, streams.STANDARD_OUTPUT) else str(task.output)
+        streamed = where == "standard output" or task.format in FOLDERS
+        n_written = tally.n_documents if streamed else 0
+        streams.say(f"{n_written} document{'s'[n_written == 1 :]} written to {where}")
+        raise
+
+
+def _format(settings: Settings, output: str | None) -> AnnotationFormat:
+    """The format that is asked for, or that the suffix of the output means; raises ConfigError where it cannot be."""
+    name = settings["format"].value
+    if settings["format"].origin == DEFAULT and output not in (None, streams.STANDARD_OUTPUT):
+        name = _by_suffix(str(output)) or name
+    if name not in tuple(AnnotationFormat):
+        raise ConfigError(
+            f"{settings['format'].origin}: there is no format {name!r:.40}: take {', '.join(AnnotationFormat)}"
+        )
+    format = AnnotationFormat(name)
+    if format in FOLDERS and output in (None, streams.STANDARD_OUTPUT):
+        raise ConfigError(f"--format {name}: is a folder of files: name it with --output DIR")
+    if format in (AnnotationFormat.PARQUET, AnnotationFormat.SPACY) and output is None and streams.on_terminal():
+        raise ConfigError(f"--format {name}: is no text for a terminal: name a file with --output FILE")
+    return format
+
+
+def _by_suffix(output: str) -> str | None:
+    suffix = Path(output).suffix.lower()
+    if suffix in ("", ".txt"):
+        return None
+    if suffix in (".html", ".htm"):
+        return AnnotationFormat.HTML
+    from detector.writers.catalogue import format_of_output
+
+    found = format_of_output(output)
+    return found.name if found else None
+
+
+def _thresholds(given: Sequence[str] | None) -> dict[str, float | str] | None:
+    """The thresholds of ``NAME=P`` flags; what is no number is left for the check of settings to refuse."""
+    if not given:
+        return None
+    from detector.cli.settings import KEYS
+
+    return dict(KEYS["thresholds"].parse(",".join(given)))
 
 
 def _several(paths: Sequence[str]) -> bool:
-    """Whether the call asks for several documents: more than one path, or a folder."""
-    return len(paths) > 1 or (paths[0] != STANDARD_INPUT and Path(paths[0]).is_dir())
+    """Whether the call asks for several documents: more than one path, a folder or an archive."""
+    if len(paths) > 1 or paths[0] == STANDARD_INPUT or is_address(paths[0]):
+        return len(paths) > 1
+    return Path(paths[0]).is_dir() or paths[0].lower().endswith(".zip")
 
 
-def _provenance(detector: Detector, strictness: str, selection: Selection) -> Provenance:
+def provenance_of(detector: Detector, strictness: str, selection: Selection) -> Provenance:
+    """How the spans of this call come about."""
     from detector import __version__
 
     return Provenance(
@@ -220,4 +372,6 @@ def _provenance(detector: Detector, strictness: str, selection: Selection) -> Pr
         min_confidence=selection.min_confidence,
         only=selection.only,
         ignore=selection.ignore,
+        chosen=selection.chosen(),
+        precision=detector.setting(strictness).precision,
     )

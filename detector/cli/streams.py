@@ -20,7 +20,7 @@ STANDARD_OUTPUT = "-"
 PIPE_WIDTH = 100
 _PIPE_CLOSED = 141  # what a shell reports for a program that a closed pipe has ended
 
-Write = Callable[[str], None]
+Write = Callable[[str | bytes], None]
 
 ColourOption = Annotated[
     bool | None,
@@ -37,12 +37,12 @@ def say(message: str) -> None:
     typer.echo(visible(message).replace("\n", " "), err=True)
 
 
-def emit(text: str) -> None:
+def emit(piece: str | bytes) -> None:
     """Write a piece of the result to standard output, whole; a reader that has gone away ends the program quietly."""
     encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
     try:
         # Bytes, because a text stream would change the line ends of the article on some systems.
-        _write(sys.stdout.buffer, text, place="standard output", encoding=encoding)
+        _write(sys.stdout.buffer, piece, place="standard output", encoding=encoding)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would complain
         raise typer.Exit(_PIPE_CLOSED) from None
@@ -61,12 +61,12 @@ def output(path: str | None) -> Iterator[Write]:
     target = Path(path).resolve()  # a link keeps pointing where it points
     if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced, a folder must not be
         with _opened(target, shown=path) as stream:
-            yield lambda text: _write(stream, text, place=f"--output {path}")
+            yield lambda piece: _write(stream, piece, place=f"--output {path}")
         return
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with _opened(part, shown=path) as stream:
         try:
-            yield lambda text: _write(stream, text, place=f"--output {path}")
+            yield lambda piece: _write(stream, piece, place=f"--output {path}")
             n_bytes = stream.tell()
             stream.close()
             if n_bytes:
@@ -75,11 +75,16 @@ def output(path: str | None) -> Iterator[Write]:
             part.unlink(missing_ok=True)
 
 
+def on_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout.isatty()
+
+
 def style(*, colour: bool | None, to_file: bool) -> Style:
     """How results are shown where they go: on a terminal, in a pipe, or in a file that ``--output`` names."""
     terminal = not to_file and sys.stdout.isatty()
     coloured = bool(colour) if to_file else wants_colour(colour, terminal=terminal, environment=os.environ)
-    width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if terminal else PIPE_WIDTH
+    width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if terminal else _columns(os.environ) or PIPE_WIDTH
     return Style(colour=coloured, safe=terminal or coloured, width=width)
 
 
@@ -94,6 +99,12 @@ def wants_colour(choice: bool | None, *, terminal: bool, environment: Mapping[st
     return terminal and environment.get("TERM") != "dumb"
 
 
+def _columns(environment: Mapping[str, str]) -> int:
+    """The width that COLUMNS asks for; 0 where it is not set or no number."""
+    columns = environment.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() and len(columns) < 6 else 0
+
+
 def _opened(file: Path, *, shown: str) -> BinaryIO:
     try:
         return file.open("wb")
@@ -102,10 +113,10 @@ def _opened(file: Path, *, shown: str) -> BinaryIO:
         raise InputError(f"--output {shown}: cannot be written ({reason}): name a file in a folder of yours") from None
 
 
-def _write(stream: BinaryIO, text: str, *, place: str, encoding: str = "utf-8") -> None:
+def _write(stream: BinaryIO, piece: str | bytes, *, place: str, encoding: str = "utf-8") -> None:
     """Write and flush; raises InputError where the device is full or gone."""
     try:
-        stream.write(text.encode(encoding, "replace"))
+        stream.write(piece if isinstance(piece, bytes) else piece.encode(encoding, "replace"))
         stream.flush()
     except BrokenPipeError:
         raise

@@ -1,14 +1,16 @@
 """Plain text → `Document`: files, folders and standard input.
 
-A text is UTF-8, or UTF-16 or UTF-32 with a byte-order mark. It is decoded and otherwise left alone: line ends stay as
-they are. The byte-order mark is a signature of the encoding and no part of the text, whichever encoding it is of, so
-one article has the same offsets in all of them. ``meta["encoding"]`` is the name with which
+The encoding is what the byte-order mark says, else UTF-8, else the best guess of charset-normalizer, which leaves a
+sentence in ``meta["warnings"]``. The text is decoded and otherwise left alone: line ends stay as they are, and so do
+the marks of Markdown. The byte-order mark is a signature of the encoding and no part of the text, whichever encoding it
+is of, so one article has the same offsets in all of them. ``meta["encoding"]`` is the name with which
 ``open(path, encoding=..., newline="").read()`` gives the very text that offsets index.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +30,14 @@ _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 
+# What texts are really saved in; a guess among all that Python knows would often be an exotic one.
+_GUESSES = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "iso8859_2", "iso8859_15"),
+    *("koi8_r", "koi8_u", "mac_roman", "shift_jis", "cp932", "euc_jp", "euc_kr", "gb18030", "big5"),
+)
+_ENOUGH = 65_536  # bytes that a guess looks at
+_NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
+
 
 def read_text(path: str | Path) -> Document:
     """The document in a text file; its id is the path as given, with forward slashes.
@@ -35,14 +45,21 @@ def read_text(path: str | Path) -> Document:
     An empty file is an empty document. Raises InputError for a folder, for a file that is missing or cannot be
     read, and for bytes that are not text.
     """
-    file = Path(path)
+    return read_bytes(file_bytes(path), id=path if isinstance(path, str) else path.as_posix())
+
+
+def file_bytes(path: str | Path, *, n_bytes: int | None = None) -> bytes:
+    """The bytes of a file, at most ``n_bytes`` of them; raises InputError where there are none or more than these."""
     try:
-        data = file.read_bytes()
+        with Path(path).open("rb") as stream:
+            data = stream.read() if n_bytes is None else stream.read(n_bytes + 1)
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder where a file is meant: name a file in it") from None
     except OSError as error:
         raise InputError(_refusal(path, error)) from None
-    return read_bytes(data, id=path if isinstance(path, str) else file.as_posix())
+    if n_bytes is not None and len(data) > n_bytes:
+        raise InputError(f"{path}: has more than {n_bytes:,} bytes: raise the limit with --max-size, or split it")
+    return data
 
 
 def read_standard_input(stream: BinaryIO) -> Document:
@@ -52,26 +69,65 @@ def read_standard_input(stream: BinaryIO) -> Document:
 
 def read_bytes(data: bytes, *, id: str) -> Document:
     """The document in these bytes; raises InputError, with ``id`` as the place, where they are not text."""
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise InputError(_undecodable(id, error)) from None
+    text, encoding, warnings = decode_text(data, id=id)
     if (nul := text.find("\0")) >= 0:
         raise InputError(
             f"{id}: character {nul} is NUL, which no text contains: "
             "give a text file (UTF-16 needs its byte-order mark; saving as UTF-8 always works)"
         )
-    return Document(id, text, meta={"encoding": encoding})
+    return Document(id, text, meta={"encoding": encoding, **({"warnings": warnings} if warnings else {})})
+
+
+def decode_text(data: bytes, *, id: str, declared: str | None = None) -> tuple[str, str, list[str]]:
+    """The text of these bytes, the encoding it was in, and a warning if that had to be guessed.
+
+    ``declared`` is an encoding that something else states, such as a web page; a byte-order mark is stronger. Raises
+    InputError, with ``id`` as the place, for bytes that are text in no encoding.
+    """
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    for encoding in filter(None, (marked or declared, "utf-8")):
+        try:
+            return data.decode(encoding), encoding, []
+        except UnicodeDecodeError as problem:
+            error = problem
+            if marked:
+                raise InputError(_undecodable(id, error)) from None
+        except LookupError:  # a page may state any nonsense
+            continue
+    return _guessed(data, id, error)
+
+
+def _guessed(data: bytes, id: str, error: UnicodeDecodeError) -> tuple[str, str, list[str]]:
+    from charset_normalizer import from_bytes  # here and not above: hardly a text needs it
+
+    if b"\0" in data[:_ENOUGH]:  # no guess has one: a binary file, or UTF-16 without its mark
+        raise InputError(_undecodable(id, error)) from None
+    # The part around the first byte that is not UTF-8: the start of the file may be plain ASCII.
+    start = max(0, error.start - _ENOUGH // 2)
+    best = from_bytes(data[start : start + _ENOUGH], cp_isolation=list(_GUESSES)).best()
+    try:
+        encoding = "cp1252" if best and "cp1252" in best.could_be_from_charset else best.encoding if best else "ascii"
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text = "\0"
+    if _NOT_TEXT.search(text):
+        raise InputError(_undecodable(id, error)) from None
+    warning = f"not UTF-8 (byte {error.start}): read as {encoding}, which is a guess: save it as UTF-8 to be sure"
+    return text, encoding, [warning]
+
+
+def is_address(path: str) -> bool:
+    """Whether a PATH argument is the address of something on a network, of whatever kind."""
+    return "://" in path[:20] and not path.startswith(("/", "."))
 
 
 def find_files(path: str, *, glob: str = "*.txt") -> list[str]:
     """The files that a PATH argument means: itself, or in a folder the sorted files that match ``glob``.
 
-    ``**/*.txt`` also searches the folders inside. ``-`` and whatever else is no folder is returned as it is. Raises
-    InputError for a missing path, for a folder without a match, and for a pattern that is none.
+    ``**/*.txt`` also searches the folders inside. ``-``, an address and whatever else is no folder is returned as it
+    is. Raises InputError for a missing path, for a folder without a match, and for a pattern that is none.
     """
-    if path == STANDARD_INPUT:
+    if path == STANDARD_INPUT or is_address(path):
         return [path]
     if not path:  # which Path would take for the working folder: the usual slip is an unset variable
         raise InputError("'': an empty path names no file: name a file or a folder, such as '.'")

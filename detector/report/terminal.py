@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from detector.quotes import Quotation, document_quotations, quotation_of
 from detector.report.brackets import marked
 from detector.report.segments import Segment, segments
 from detector.report.visible import visible
 from detector.spans import Document, LineIndex, Span
 from detector.techniques import families
-from detector.writers.naming import family_of, short_code, title
+from detector.writers.naming import family_of, place_of, short_code, title
 
 LIKELY = 0.5
 """The confidence from which a finding is called likely: it is right more often than not."""
@@ -56,7 +57,11 @@ def heading(document: Document, style: Style) -> str:
 def findings(document: Document, style: Style) -> list[str]:
     """One line for each span: line:column, code, title, certainty and the quote, cut to fit."""
     lines = LineIndex(document.text)
-    places = [":".join(map(str, lines.position(span.start))) for span in document.spans]
+    places = [
+        shortened(place, 24) if (place := place_of(document, span)) else ":".join(map(str, lines.position(span.start)))
+        for span in document.spans
+    ]
+    quoted = document_quotations(document) if document.spans else ()
     codes = [short_code(span.technique) for span in document.spans]
     titles = [title(span.technique) for span in document.spans]
     n_place, n_code, n_title = (max(map(len, column), default=0) for column in (places, codes, titles))
@@ -64,8 +69,11 @@ def findings(document: Document, style: Style) -> list[str]:
     rows = []
     for span, place, code, name in zip(document.spans, places, codes, titles, strict=True):
         painted = paint(f"{code:{n_code}}", _family_colour(span), style=style)
-        quote = shortened(visible(document.quote(span)), room)
-        rows.append(f"  {place:>{n_place}}  {painted}  {name:{n_title}}  {certainty(span.confidence):13}  “{quote}”")
+        said = _said(quotation_of(span, quoted))
+        quote = shortened(visible(document.quote(span)), room - len(said))
+        rows.append(
+            f"  {place:>{n_place}}  {painted}  {name:{n_title}}  {certainty(span.confidence):13}  “{quote}”{said}"
+        )
     return rows
 
 
@@ -79,7 +87,16 @@ def summary(document: Document, *, model_name: str) -> str:
         return f"No findings {size}. Model: {model_name}."
     n_spans = Counter(family_of(span.technique) for span in document.spans)
     groups = ", ".join(f"{f.title.lower()} {n_spans[f.name]}" for f in families() if f.name in n_spans)
-    return f"{_counted(len(document.spans), 'finding')} {size}: {groups}. Model: {model_name}."
+    n_quoted = sum(quotation_of(span, document_quotations(document)) is not None for span in document.spans)
+    quoted = f"; {n_quoted:,} of them in the words of others" if n_quoted else ""
+    return f"{_counted(len(document.spans), 'finding')} {size}: {groups}{quoted}. Model: {model_name}."
+
+
+def _said(quotation: Quotation | None) -> str:
+    """Who says the words of a finding, where they are quoted."""
+    if quotation is None:
+        return ""
+    return f" (said by {shortened(visible(quotation.speaker), 40)})" if quotation.speaker else " (quoted)"
 
 
 def certainty(confidence: float) -> str:
@@ -88,7 +105,12 @@ def certainty(confidence: float) -> str:
     >>> certainty(0.871), certainty(0.4)
     ('87% likely', '40% possible')
     """
-    return f"{confidence:.0%} {'likely' if confidence >= LIKELY else 'possible'}"
+    return f"{confidence:.0%} {likelihood(confidence)}"
+
+
+def likelihood(confidence: float) -> str:
+    """The word for a confidence: ``likely`` or ``possible``."""
+    return "likely" if confidence >= LIKELY else "possible"
 
 
 def shortened(quote: str, n_characters: int) -> str:

@@ -227,7 +227,9 @@ def gold_ranges(document: Document, channel: str) -> list[NamedRange]:
     return [(channel, start, end) for start, end in merge_ranges(ranges)]
 
 
-def fit_calibration(candidates: Candidates, channels: tuple[str, ...], *, ridge: float = 2.0) -> dict[str, Calibration]:
+def fit_calibration(
+    candidates: Candidates, channels: tuple[str, ...], *, ridge: float = 10.0
+) -> dict[str, Calibration]:
     """Platt's logistic calibration (1999) over the features of candidates, with an offset for each channel.
 
     The weights are common to the channels; offsets are drawn towards their common mean by ``ridge``, so that a rare

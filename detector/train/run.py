@@ -16,15 +16,14 @@ from detector.config import Recipe
 from detector.corpora import Corpus, folds
 from detector.decode import Setting, decode, identify
 from detector.detect import Detector
-from detector.evaluate import predict, score, total
-from detector.metrics import SpanScore, calibration_error, flc, is_right, named_ranges, si
+from detector.evaluate import scoring_inventory, scoring_names
+from detector.metrics import SpanScore, calibration_error, flc, is_right, named_ranges, score_documents, si, tc
 from detector.model import ModelInfo, RhetoricModel, load_model, save_model, save_settings
-from detector.techniques import Inventory, inventory
 from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, make_setting
 from detector.train.card import card
 from detector.train.encoders import load_encoder
 from detector.train.features import Collator, make_dataset
-from detector.train.loop import Progress, TrainingModule, fit
+from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
 
 N_FOLDS = 5
 
@@ -77,7 +76,7 @@ def train(
     )
     model = RhetoricModel(encoder, n_corpora=len(corpora), dropout=recipe.encoder.dropout)
     split = split_corpora(corpora, fold=fold)
-    detector = Detector(TorchBackend(model, info), info, tokenizer, {}, "")
+    detector = Detector(TorchBackend(model, info, bfloat16=bfloat16_is_fast()), info, tokenizer, {}, "")
     dataset = make_dataset(split.training, tokenizer, info)
     say(f"{len(dataset)} windows of {sum(len(c.documents) for c in split.training.values())} documents")
     epochs = fit(
@@ -158,11 +157,6 @@ def measure(pairs: Sequence[tuple[Scored, Setting]], *, gap: int) -> dict[str, A
     }
 
 
-def scoring_names(known: Inventory) -> Inventory:
-    """The names that spans of an inventory are scored by: all of PTC's inventories by its 14."""
-    return inventory("ptc-14") if known.name.startswith("ptc") else known
-
-
 def read_record(folder: Path) -> dict[str, Any]:
     """The training record of a model folder; empty where there is none."""
     path = folder / "training.json"
@@ -201,14 +195,17 @@ def validation_scores(detector: Detector, validation: Mapping[str, Corpus]) -> d
 
     ``score`` is the mean of the first corpus's three: what the best epoch is chosen by.
     """
-    scored = scored_documents(detector, validation)
-    biases = token_biases(detector)
+    scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
     scores: dict[str, float] = {}
     for name, corpus in validation.items():
         plan = SettingPlan(name, follows=(name,), chosen_on=(name,), beta=1.0)
-        setting = make_setting(plan, scored, biases, gap=detector.info.gap)
-        parts = score(corpus, predict(detector, corpus, setting=setting, habits=name))
-        scores |= {f"{name}_{metric}": total(parts[metric]).f1 for metric in ("si", "flc", "tc")}
+        setting = make_setting(plan, scored, biases, gap=gap)
+        measured = measure([(document, setting) for document in scored[name]], gap=gap)
+        named = [detector.classify(d, corpus=name, within=scoring_inventory(corpus)) for d in corpus.documents]
+        scores |= {f"{name}_{metric}": measured[metric]["f1"] for metric in ("si", "flc")}
+        scores[f"{name}_tc"] = sum(
+            score_documents(tc, corpus.documents, named, inventory=scoring_inventory(corpus)), SpanScore()
+        ).f1
     first = next(iter(validation))
     scores["score"] = sum(scores[f"{first}_{metric}"] for metric in ("si", "flc", "tc")) / 3
     return scores

@@ -5,7 +5,8 @@ The object (schema version 1):
 =================== ==============================================================================================
 ``schema_version``  1; it grows when a key changes its meaning or goes, not when one is added
 ``tool``            ``name`` and ``version`` of this program
-``model``           ``name`` and ``hash`` of the model
+``model``           ``name`` and ``hash`` of the model; ``precision``, the share of findings at this strictness that
+                    proved right on held-out articles, where that was measured
 ``settings``        ``strictness``, ``min_confidence``, ``only`` and ``ignore`` (lists of techniques)
 ``id``              the path as given, ``-`` for standard input
 ``meta``            what else the reader knows, such as ``encoding``
@@ -15,7 +16,10 @@ The object (schema version 1):
 ``text``            the text, exactly
 ``spans``           in reading order; each with ``start`` and ``end`` (Unicode code points, end not included),
                     ``quote``, ``technique``, ``title``, ``code``, ``family``, ``confidence`` (a calibrated
-                    probability, four digits), ``line`` and ``column`` of its start (both from 1)
+                    probability, four digits), ``line`` and ``column`` of its start (both from 1), ``place`` (the
+                    page, chapter or time where it begins, or null), ``in_quote`` (whether it lies in somebody's
+                    quoted or reported words) and ``speaker`` (of those words, or null)
+``n_spans``         how many spans; ``n_in_quote`` how many of them lie in quotations
 =================== ==============================================================================================
 
 What would upset a terminal or a reader of lines (control and direction-changing characters, U+2028) is written as a
@@ -31,22 +35,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from detector.errors import CorpusError
+from detector.quotes import Quotation, document_quotations, quotation_of
 from detector.spans import Document, LineIndex, Span, text_hash
 from detector.techniques import members
-from detector.writers.naming import family_of, short_code, title
+from detector.writers.naming import family_of, place_of, short_code, title
 from detector.writers.provenance import Provenance
 
 SCHEMA_VERSION = 1
+_USUAL_SETTINGS = ("strictness", "min_confidence", "only", "ignore")
 _TO_ESCAPE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def annotation(document: Document, provenance: Provenance) -> dict[str, Any]:
     """The document as the object that this module describes, in JSON types."""
-    lines = LineIndex(document.text)
+    spans = span_records(document)
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "rhetoric-detector", "version": provenance.version},
-        "model": {"name": provenance.model_name, "hash": provenance.model_hash},
+        "model": provenance.model(),
         "settings": provenance.settings(),
         "id": document.id,
         "meta": dict(document.meta),
@@ -54,8 +60,16 @@ def annotation(document: Document, provenance: Provenance) -> dict[str, Any]:
         "n_characters": len(document.text),
         "n_characters_read": document.n_read,
         "text": document.text,
-        "spans": [_span_record(document, span, lines) for span in document.spans],
+        "spans": spans,
+        "n_spans": len(spans),
+        "n_in_quote": sum(span["in_quote"] for span in spans),
     }
+
+
+def span_records(document: Document) -> list[dict[str, Any]]:
+    """The spans of a document with all that is known of each, in JSON types, as this module describes them."""
+    lines, quoted = LineIndex(document.text), document_quotations(document) if document.spans else ()
+    return [_span_record(document, span, lines, quotation_of(span, quoted)) for span in document.spans]
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
@@ -88,7 +102,28 @@ def read_annotation(record: Mapping[str, Any]) -> Document:
         raise CorpusError(f"{place}: a value has the wrong type ({error}): annotate the text again") from None
 
 
-def _span_record(document: Document, span: Span, lines: LineIndex) -> dict[str, Any]:
+def read_provenance(record: Mapping[str, Any]) -> Provenance:
+    """How the spans of an object that `annotation` made came about. Raises CorpusError where that is not in it."""
+    try:
+        model, settings = record["model"], record["settings"]
+        precision = model.get("precision")
+        return Provenance(
+            version=str(record["tool"]["version"]),
+            model_name=str(model["name"]),
+            model_hash=str(model["hash"]),
+            strictness=str(settings["strictness"]),
+            min_confidence=float(settings["min_confidence"]),
+            only=tuple(map(str, settings["only"])),
+            ignore=tuple(map(str, settings["ignore"])),
+            precision=None if precision is None else float(precision),
+            chosen={name: value for name, value in settings.items() if name not in _USUAL_SETTINGS},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        place = f"annotation {record.get('id')!r}"
+        raise CorpusError(f"{place}: tool, model or settings are not as written ({error}): annotate it again") from None
+
+
+def _span_record(document: Document, span: Span, lines: LineIndex, quotation: Quotation | None) -> dict[str, Any]:
     line, column = lines.position(span.start)
     return {
         "start": span.start,
@@ -101,11 +136,16 @@ def _span_record(document: Document, span: Span, lines: LineIndex) -> dict[str, 
         "confidence": round(span.confidence, 4),
         "line": line,
         "column": column,
+        "place": place_of(document, span),
+        "in_quote": quotation is not None,
+        "speaker": quotation.speaker if quotation else None,
     }
 
 
 def _read_span(record: Mapping[str, Any], text: str, place: str) -> Span:
     span = Span(record["start"], record["end"], record["technique"], record["confidence"])
+    if not isinstance(span.confidence, int | float) or not 0 <= span.confidence <= 1:
+        raise CorpusError(f"{place}: a confidence is {span.confidence!r:.60}, not from 0 to 1: annotate the text again")
     members(span.technique)  # raises for a technique that no inventory knows
     if not 0 <= span.start <= span.end <= len(text) or text[span.start : span.end] != record["quote"]:
         raise CorpusError(

@@ -1,0 +1,163 @@
+"""Who is said to have said something: the words around a quotation, and sentences that report without marks.
+
+Rules for English. A speaker is a name with what belongs to it (``FBI spokeswoman Sandra Breault``) or a role (``the
+mayor of London``), as it stands in the sentence; a pronoun is nobody. `quotes` imports this module when a text quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_VERB = (
+    r"(?:said|says|say|told|tells|wrote|writes|added|adds|asked|asks|claimed|claims|argued|argues|insisted|insists"
+    r"|warned|warns|declared|declares|stated|states|announced|announces|replied|replies|responded|responds"
+    r"|explained|explains|noted|notes|tweeted|tweets|posted|shouted|shouts|called|calls|complained|complains"
+    r"|concluded|concludes|continued|continues|remarked|remarks|observed|observes|admitted|admits|conceded"
+    r"|alleged|alleges|charged|charges|vowed|vows|promised|promises|thundered|quipped|recalled|recalls|described"
+    r"|describes|denounced|denounces|proclaimed|proclaims|testified|testifies|maintains|maintained|cried|joked)"
+)
+_STRICT_VERB = (
+    r"(?:said|says|claimed|claims|argued|argues|insisted|insists|warned|warns|declared|declares|stated|alleged|alleges"
+    r"|announced|complained|complains|(?:told|tells) (?:\w+ ){0,3}?\w+(?= that ))"
+)
+_CAPITAL = r"[A-Z\u00c0-\u00de\u0100-\u017f]"
+_PARTICLE = r"(?:de|da|del|della|der|den|van|von|bin|ibn|al|el|la|le|du|of|the|and)"
+_OFFICE = (
+    r"(?:spokes(?:wo)?man|spokesperson|chief|leader|president|minister|director|secretary|senator|professor|analyst"
+    r"|officer|official|mayor|judge|lawyer|editor|correspondent|reporter|executive|chair(?:wo)?man|founder|member)"
+)
+_TITLE = r"(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Col|Lt|Sgt|St|Rev|Hon)\."
+_PROPER = rf"(?:{_TITLE}|(?:{_CAPITAL}\.)+|{_CAPITAL}[\w’'-]*)"  # a full stop ends a sentence, but for these
+_NAME = rf"{_PROPER}(?: (?:{_OFFICE}\b|{_PROPER}|{_PARTICLE}(?= (?:{_PARTICLE} )?{_CAPITAL}))){{0,6}}"
+_STOP = r"(?=[,.;:!?)—–-]|\s*$| (?:on|in|at|after|before|who|to|as|during|when|while|that|with|from|by|last|this)\b)"
+_NO_NOUN = (
+    r"(?:and|or|but|has|have|had|is|are|was|were|be|been|being|which|that|who|whom|between|he|she|they|we|it|will|would"
+    r"|can|could|should|not|if|when|while|because|as|than|then|to|so|also|in|on|at|by|with|from|after|before)"
+)
+_ROLE = (
+    r"(?:[Tt]he|[Aa]n?|[Hh]is|[Hh]er|[Ii]ts|[Tt]heir|[Oo]ur|[Mm]y|[Oo]ne|[Aa]nother|[Ss]ome|[Mm]any|[Oo]ther)"
+    rf"(?: (?!{_NO_NOUN}\b)[\w’'-]+){{1,6}}?"
+)
+_ADVERB = r"(?:(?:has|have|had|also|then|later|once|even|never) ){0,2}(?:\w+ly )?"
+_SPEAKER = rf"(?P<speaker>{_ROLE}(?={{stop}})|{_NAME})"
+_FOLLOWS = _SPEAKER.replace("{stop}", _STOP[3:-1])
+_LEADS = _SPEAKER.replace("{stop}", rf"(?:, [^,]{{1,80}},)? {_ADVERB}{_VERB}\b|:\s*$")
+_AFTER = (
+    re.compile(rf"[\s,.—–-]*{_VERB} {_ADVERB}{_FOLLOWS}"),
+    re.compile(rf"[\s,—–-]*according to {_FOLLOWS}"),
+    re.compile(rf"[\s,—–-]*{_LEADS}(?:, [^,]{{1,80}},)? {_ADVERB}{_VERB}\b"),
+    re.compile(rf"\s*[—–-]\s*{_FOLLOWS}"),
+)
+_BEFORE = (
+    re.compile(rf"(?:^|[\s(,;—–]){_LEADS}(?:, [^,]{{1,80}},)? {_ADVERB}{_VERB}\b[^“”\"«»]{{0,80}}$"),
+    re.compile(rf"[Aa]ccording to {_FOLLOWS}[^“”\"«»]{{0,80}}$"),
+    re.compile(rf"(?:^|[\s(]){_LEADS}:\s*$"),
+)
+_ATTRIBUTION = re.compile(rf"\b{_VERB}\b|\baccording to\b")
+_SENTENCE_END = re.compile(
+    r"[.!?…]{1,8}[”\"’'»)\]]{0,8}(?=\s+[\"“«‘(\[]?[A-Z\u00c0-\u00de0-9])|[.!?…]{1,8}[”\"’'»)\]]{0,8}$"
+)
+_SPACE = re.compile(r"\s*")
+_ABBREVIATION = re.compile(
+    r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Col|Lt|Sgt|St|Jr|Sr|Rev|Hon|vs|No|Inc|Co|Corp|Ltd))\.$"
+)
+_PRONOUNS = "He She They It We I You Who That This These Those There What Nobody Everyone"
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
+_MONTHS = "January February March April May June July August September October November December"
+_NOT_A_NAME = frozenset(f"{_PRONOUNS} {_DAYS} {_MONTHS}".split())
+_OPENERS = (
+    "But And Yet So When While As Then Still Meanwhile However Also On In At If Although Because For Or Now Later "
+    "Earlier After Before According Today Yesterday Since Though Even Once"
+)
+_LEADING = frozenset(_OPENERS.split())
+
+
+def speaker_of(after: str, before: str) -> str | None:
+    """Whom the words after a quotation, or those before it in its sentence, name as the one who says it."""
+    sentence = before[
+        max((m.end() for m in _SENTENCE_END.finditer(before) if not _abbreviated(before, m)), default=0) :
+    ]
+    for pattern, words in (*((p, after) for p in _AFTER), *((p, sentence) for p in _BEFORE)):
+        match = pattern.match(words) if words is after else pattern.search(words)
+        speaker = _name(match["speaker"]) if match else None
+        if speaker:
+            return speaker
+    return None
+
+
+def names_a_verb(text: str) -> bool:
+    """Whether a text says, somewhere, that somebody says something."""
+    return bool(_ATTRIBUTION.search(text.lower()))
+
+
+def is_attribution(between: str) -> bool:
+    """Whether the words between two quotations are no more than an attribution: the same person goes on."""
+    words = between.strip()
+    return len(words) <= 160 and bool(_ATTRIBUTION.search(words)) and len(list(sentences(words))) <= 1
+
+
+def _name(words: str) -> str | None:
+    """The name without the words that only begin a sentence; None where nothing or a pronoun is left."""
+    parts = words.split()
+    while parts and parts[0] in _LEADING:
+        parts.pop(0)
+    while len(parts) > 1 and parts[-1].strip(".") in _NOT_A_NAME:  # “…,” said Lee Tuesday
+        parts.pop()
+    if not parts or parts[0] in _NOT_A_NAME:
+        return None
+    name = " ".join(parts)
+    name = name if _ABBREVIATION.search(name) else name.rstrip(".,-")
+    return name.removesuffix("’s").removesuffix("'s") or None
+
+
+def _abbreviated(text: str, match: re.Match[str]) -> bool:
+    return bool(_ABBREVIATION.search(text[max(0, match.start() - 8) : match.start() + 1]))
+
+
+# -- reported speech -------------------------------------------------------------------------------------------------
+
+_FIRST = re.compile(rf"(?:(?:But|And|Yet|Still|Now|So|However) )?[Aa]ccording to {_FOLLOWS}[^,]{{0,60}}, ")
+_LAST = (
+    re.compile(rf", according to {_FOLLOWS}"),
+    re.compile(rf", {_STRICT_VERB} {_FOLLOWS}"),
+    re.compile(rf", {_LEADS}(?= {_ADVERB}{_STRICT_VERB}) {_ADVERB}{_STRICT_VERB}(?=[.!?…,]|$)"),
+)
+_SAID_THAT = re.compile(
+    rf"(?:[^,]{{1,60}}, )?{_SPEAKER.replace('{stop}', rf'(?:, [^,]{{1,80}},)? {_ADVERB}{_STRICT_VERB}')}"
+    rf"(?:, [^,]{{1,80}},)? {_ADVERB}"
+    rf"(?:{_STRICT_VERB} that|(?:said|says|claimed|claims)(?! (?:on|in|to|during|for|at|of|with|by|from|about|so)\b))"
+    r" (?=\S+ \S+ \S)"
+)
+
+
+def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """The ranges of the sentences of a part of a text, without the space between them."""
+    at, end = start, len(text) if end is None else end
+    for match in _SENTENCE_END.finditer(text, start, end):
+        if not _abbreviated(text, match):
+            yield at, match.end()
+            space = _SPACE.match(text, match.end(), end)
+            at = space.end() if space else match.end()
+    if text[at:end].strip():
+        yield at, end
+
+
+def _ends_soon(rest: str) -> bool:
+    """Whether what follows an attribution is no sentence of its own."""
+    return len(rest) <= 60 and " that " not in rest
+
+
+def reported_part(sentence: str) -> tuple[int, int, str] | None:
+    """The part of a sentence that somebody else says, and who."""
+    if match := _FIRST.match(sentence):
+        speaker = _name(match["speaker"])
+        return (match.end(), len(sentence), speaker) if speaker else None
+    for pattern in _LAST:
+        for match in pattern.finditer(sentence):
+            speaker = _name(match["speaker"])
+            if speaker and match.start() >= 10 and _ends_soon(sentence[match.end() :]):
+                return 0, match.start(), speaker
+    match = _SAID_THAT.match(sentence)
+    speaker = _name(match["speaker"]) if match else None
+    return (match.end(), len(sentence), speaker) if match and speaker else None

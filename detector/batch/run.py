@@ -1,0 +1,349 @@
+"""A corpus → a folder of parts: what is missing is found, scored by an engine, and put on record."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from detector.batch.choices import Engine
+from detector.batch.parts import Part, cut_parts
+from detector.batch.pool import InlinePool, Pool, ProcessPool
+from detector.batch.records import Meter, read_records
+from detector.batch.schema import SCHEMA_VERSION
+from detector.batch.sources import STANDARD_INPUT, find_sources, total_size
+from detector.batch.store import Store, open_store
+from detector.batch.work import Receipt, Settings, Task, part_name, read_receipt, receipt_name
+from detector.errors import ConfigError, InputError
+from detector.writers.json import dumps
+
+if TYPE_CHECKING:
+    from detector.detect import Detector
+
+MANIFEST = "manifest.json"
+ERRORS = "errors.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run: which corpus, with which settings, to where, by whom.
+
+    ``shard`` is ``(i, n)``: every n-th part, from the i-th on (counted from 1). ``model`` and ``device`` are as in
+    `detect.load`; ``workers`` is the number of processes, 1 for this one alone.
+    """
+
+    corpus: tuple[str, ...]
+    out: str
+    settings: Settings
+    model: str | None = None
+    device: str = "cpu"
+    split: str | None = None
+    engine: Engine = Engine.LOCAL
+    workers: int = 1
+    shard: tuple[int, int] = (1, 1)
+    retry_errors: bool = False
+
+    def __post_init__(self) -> None:
+        index, n_shards = self.shard
+        if not 1 <= index <= n_shards:
+            raise ConfigError(f"--shard {index}/{n_shards}: give I/N with I from 1 to N, such as 1/8")
+        if STANDARD_INPUT in self.corpus and (self.engine == Engine.RAY or self.corpus.count(STANDARD_INPUT) > 1):
+            raise InputError("-: standard input can be read once, by the local engine: write it to a file first")
+
+    def task(self) -> Task:
+        """What the workers need."""
+        return Task(self.out, self.settings, self.model, self.device)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is. Documents, errors and pieces are those of this run; ``n_kept`` were there before.
+
+    ``fraction`` is the share of the corpus that has been read, None where its size is not known.
+    """
+
+    n_parts: int = 0
+    n_kept: int = 0
+    n_documents: int = 0
+    n_pieces: int = 0
+    n_errors: int = 0
+    fraction: float | None = None
+    scoring_since: float | None = None
+    fraction_before: float = 0.0
+
+    def seconds(self) -> float:
+        """Seconds since scoring began."""
+        return 0.0 if self.scoring_since is None else time.monotonic() - self.scoring_since
+
+    def seconds_left(self) -> float | None:
+        """An estimate from the share read since scoring began; None while there is nothing to go by."""
+        if self.fraction is None or self.fraction <= self.fraction_before or not self.n_documents:
+            return None
+        return self.seconds() * (1 - self.fraction) / (self.fraction - self.fraction_before)
+
+    def tick(self, n_documents: int, n_pieces: int) -> None:
+        """Counts what was done inside a part."""
+        self.n_documents += n_documents
+        self.n_pieces += n_pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a folder holds after a run. ``finished`` is False where parts are missing still."""
+
+    finished: bool
+    n_parts: int
+    n_documents: int
+    n_errors: int
+    first_error: str | None = None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class Plan:
+    """Walks through the parts of a corpus and yields those that are still to be made."""
+
+    job: Job
+    store: Store
+    meter: Meter = field(default_factory=Meter)
+    n_parts: int = 0
+    n_kept: int = 0
+    n_kept_errors: int = 0
+    complete: bool = False
+
+    def missing(self, *, stdin: BinaryIO | None = None) -> Iterator[Part]:
+        """The parts to make, in order. Raises InputError where the corpus is not the one the folder was made from."""
+        columns = self.job.settings.columns
+        records = read_records(self.job.corpus, columns, split=self.job.split, stdin=stdin, meter=self.meter)
+        index, n_shards = self.job.shard
+        for part in cut_parts(records, n_documents=self.job.settings.part_size):
+            self.n_parts += 1
+            _check_first(part)
+            if part.number % n_shards == index - 1 and not self._is_kept(part):
+                yield part
+        if not self.n_parts:
+            raise InputError(f"{' '.join(self.job.corpus)}: holds no document: nothing to score")
+        self.complete = True
+
+    def _is_kept(self, part: Part) -> bool:
+        receipt = read_receipt(self.store, part.number, self.job.settings)
+        if receipt is None or not self._fits(part, receipt):
+            return False
+        self.n_kept += receipt.n_documents
+        self.n_kept_errors += len(receipt.errors)
+        return True
+
+    def _fits(self, part: Part, receipt: Receipt) -> bool:
+        """Whether the part that is there need not be made again."""
+        if receipt.input == part.digest():
+            return not (self.job.retry_errors and any(error["kind"] == "scoring" for error in receipt.errors))
+        if self.job.retry_errors:
+            return False
+        unreadable = {(error["source"], error["row"]) for error in receipt.errors if error["kind"] != "scoring"}
+        if receipt.input == part.digest(unreadable=unreadable):
+            return True
+        place = f"{part.records[0].source}:{part.records[0].row}"
+        raise InputError(
+            f"{self.job.out}: part {part.number} was made from other documents than those from {place} on: the corpus "
+            "has changed: --retry-errors scores what has changed, another --out begins anew"
+        )
+
+
+def score_corpus(
+    job: Job,
+    *,
+    detector: Detector | None = None,
+    stdin: BinaryIO | None = None,
+    on_progress: OnProgress = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Summary:
+    """Scores what is missing in the folder and returns what it then holds.
+
+    ``detector`` spares loading it where there is one worker. When ``stop`` says so, the parts in hand are finished
+    and the rest is left for the next run. Raises InputError for a corpus or folder that cannot be used, and for a
+    full disk; what is done stays done.
+    """
+    for _ in find_sources(job.corpus):  # so that a path that is not there is told before any work
+        pass
+    store = open_store(job.out)
+    with store.lock(shard=job.shard):
+        begin(store, job)
+        plan = Plan(job, store)
+        if job.engine == Engine.RAY:
+            from detector.batch.ray_engine import score_with_ray
+
+            score_with_ray(job, plan, on_progress=on_progress, stop=stop)
+        else:
+            _score_locally(job, plan, detector=detector, stdin=stdin, on_progress=on_progress, stop=stop)
+        return assemble(store, job.settings, n_parts=plan.n_parts if plan.complete else None)
+
+
+def _score_locally(
+    job: Job,
+    plan: Plan,
+    *,
+    detector: Detector | None,
+    stdin: BinaryIO | None,
+    on_progress: OnProgress,
+    stop: Callable[[], bool],
+) -> None:
+    progress, size = Progress(), total_size(job.corpus)
+
+    def tell() -> None:
+        progress.n_parts, progress.n_kept = plan.n_parts, plan.n_kept
+        progress.fraction = min(1.0, plan.meter.position() / size) if size else None
+        on_progress(progress)
+
+    def tick(n_documents: int, n_pieces: int) -> None:
+        progress.tick(n_documents, n_pieces)
+        tell()
+
+    parts = _watched(plan.missing(stdin=stdin), progress, tell)
+    for receipt in _work(parts, lambda: _open_pool(job, detector, tick), stop):
+        progress.n_errors += len(receipt.errors)
+        tell()
+
+
+def _watched(parts: Iterable[Part], progress: Progress, tell: Callable[[], None]) -> Iterator[Part]:
+    for part in parts:
+        if progress.scoring_since is None:
+            tell()
+            progress.scoring_since = time.monotonic()
+            progress.fraction_before = progress.fraction or 0.0
+        yield part
+
+
+def _open_pool(job: Job, detector: Detector | None, tick: Callable[[int, int], None]) -> Pool:
+    if job.workers > 1:
+        return ProcessPool(job.task(), n_workers=job.workers, tick=tick)
+    return InlinePool(job.task(), detector=detector, tick=tick)
+
+
+def _work(parts: Iterator[Part], open_pool: Callable[[], Pool], stop: Callable[[], bool]) -> Iterator[Receipt]:
+    """Receipts of the parts in the order of finishing; no worker is started where there is nothing to do."""
+    part = next(parts, None)
+    if part is None:
+        return
+    with open_pool() as pool:
+        while (part is not None and not stop()) or pool.busy:
+            while part is not None and pool.has_room() and not stop():
+                pool.submit(part)
+                part = next(parts, None)
+            if stop():
+                pool.cancel()
+            yield from pool.wait()
+
+
+def _check_first(part: Part) -> None:
+    """Refuses a corpus whose first records all lack the column: that is a slip in the command, not in the corpus."""
+    failures = [record.failure for record in part.records]
+    if part.number == 0 and all(failure is not None and failure.kind == "column" for failure in failures):
+        raise InputError(failures[0].message if failures[0] else "")
+
+
+def begin(store: Store, job: Job) -> None:
+    """Puts the settings of a new folder on record, or checks those of an old one against this run's."""
+    with store.assembling():
+        data = store.read(MANIFEST)
+        if data is not None:
+            _check_settings(data, job)
+        else:
+            _write_manifest(store, job.settings, receipts=[], finished=False)
+    if job.shard == (1, 1):
+        store.clean()
+
+
+def _check_settings(data: bytes, job: Job) -> None:
+    place = f"{job.out}/{MANIFEST}"
+    try:
+        manifest = json.loads(data)
+        there, schema = manifest["settings"], manifest["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{place}: is not what this program writes: name another folder with --out") from None
+    here = json.loads(json.dumps(job.settings.as_json()))
+    different = [f"{name} {there.get(name)!r}, now {here[name]!r}" for name in here if there.get(name) != here[name]]
+    if schema != SCHEMA_VERSION:
+        different.append(f"schema version {schema}, now {SCHEMA_VERSION}")
+    if different:
+        raise InputError(
+            f"{job.out}: was begun with other settings ({'; '.join(different)}): give the same, or another --out"
+        )
+
+
+def assemble(store: Store, settings: Settings, *, n_parts: int | None) -> Summary:
+    """Writes ``errors.jsonl`` and ``manifest.json`` from the receipts, and returns what they say.
+
+    ``n_parts`` is how many the corpus makes, None where it was not read to its end.
+    """
+    with store.assembling():
+        if n_parts is not None:
+            _remove_stale(store, settings, n_parts)
+        receipts = list(read_receipts(store, settings))
+        finished = n_parts is not None and len(receipts) == n_parts
+        store.write(ERRORS, (_line(error) for receipt in receipts for error in receipt.errors))
+        _write_manifest(store, settings, receipts=receipts, finished=finished)
+        if finished:
+            store.clean()
+    errors = (error["error"] for receipt in receipts for error in receipt.errors)
+    return Summary(
+        finished=finished,
+        n_parts=len(receipts),
+        n_documents=sum(receipt.n_documents for receipt in receipts),
+        n_errors=sum(len(receipt.errors) for receipt in receipts),
+        first_error=next(errors, None),
+    )
+
+
+def read_receipts(store: Store, settings: Settings) -> Iterator[Receipt]:
+    """The receipts in the store that these settings made, by part."""
+    for name in store.names("receipts"):
+        data = store.read(f"receipts/{name}")
+        receipt = Receipt.from_bytes(data) if data is not None else None
+        if receipt is not None and receipt.settings == settings.hash():
+            yield receipt
+
+
+def _remove_stale(store: Store, settings: Settings, n_parts: int) -> None:
+    """Removes parts past the end of the corpus, which has become shorter."""
+    for receipt in list(read_receipts(store, settings)):
+        if receipt.part >= n_parts:
+            store.remove(receipt_name(receipt.part))
+            store.remove(part_name(receipt.part, settings.format))
+
+
+def _write_manifest(store: Store, settings: Settings, *, receipts: list[Receipt], finished: bool) -> None:
+    """Writes what the folder holds; nothing of when or how fast, so that equal runs give equal bytes."""
+    manifest: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "rhetoric-detector", "version": settings.version},
+        "model": {"name": settings.model_name, "hash": settings.model_hash},
+        "settings": settings.as_json(),
+        "settings_hash": settings.hash(),
+        "finished": finished,
+        "n_parts": len(receipts),
+        "n_documents": sum(r.n_documents for r in receipts),
+        "n_errors": sum(len(r.errors) for r in receipts),
+        "n_characters": sum(r.n_characters for r in receipts),
+        "n_pieces": sum(r.n_pieces for r in receipts),
+        "n_spans": sum(r.n_spans for r in receipts),
+        "parts": [_manifest_part(r) for r in receipts],
+    }
+    store.write(MANIFEST, [(json.dumps(manifest, indent=1) + "\n").encode()])
+
+
+def _manifest_part(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "file": receipt.file,
+        "sha256": receipt.sha256,
+        "n_bytes": receipt.n_bytes,
+        "n_documents": receipt.n_documents,
+        "n_errors": len(receipt.errors),
+    }
+
+
+def _line(value: Any) -> bytes:
+    return (dumps(value) + "\n").encode()

@@ -1,0 +1,196 @@
+"""What a CORPUS argument means: files, folders, patterns, URLs, data sets and standard input → `Source`."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from detector.errors import InputError
+
+STANDARD_INPUT = "-"
+DATASET_PREFIX = "hf:"
+
+
+class Kind(StrEnum):
+    """How a source is read."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+    CSV = "csv"
+    TSV = "tsv"
+    PARQUET = "parquet"
+    ZIP = "zip"
+    DATASET = "dataset"
+    STANDARD_INPUT = "standard input"
+
+
+SUFFIXES = {
+    ".txt": Kind.TEXT,
+    ".jsonl": Kind.JSONL,
+    ".ndjson": Kind.JSONL,
+    ".json": Kind.JSONL,
+    ".csv": Kind.CSV,
+    ".tsv": Kind.TSV,
+    ".parquet": Kind.PARQUET,
+    ".zip": Kind.ZIP,
+}
+COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
+READABLE = ", ".join(SUFFIXES) + " (also with .gz or .zst)"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file, a stream or a data set. ``name`` is the path or URL as given; ``size`` in bytes, 0 where unknown."""
+
+    name: str
+    kind: Kind
+    compression: str | None = None
+    size: int = 0
+
+    @classmethod
+    def named(cls, name: str, *, size: int = 0) -> Source | None:
+        """The source of a file name; None where its suffix is of no kind that is read."""
+        stem, compression = name, None
+        base, suffix = os.path.splitext(name)
+        if suffix.lower() in COMPRESSIONS:
+            stem, compression = base, COMPRESSIONS[suffix.lower()]
+        kind = SUFFIXES.get(os.path.splitext(stem)[1].lower())
+        if kind is None or (compression and kind in (Kind.ZIP, Kind.PARQUET)):
+            return None
+        return cls(name, kind, compression, size)
+
+    @classmethod
+    def inside(cls, archive: Source, member: str) -> Source | None:
+        """The source of a member of an archive; None for what is not read there."""
+        if member.startswith("__MACOSX/") or os.path.basename(member).startswith("."):
+            return None
+        found = cls.named(f"{archive.name}/{member}")
+        return None if found is None or found.kind == Kind.ZIP else found
+
+    def open(self) -> BinaryIO:
+        """The bytes of the file."""
+        if is_url(self.name):
+            fs, path = file_system(self.name)
+            return cast(BinaryIO, fs.open(path, "rb"))
+        return open(self.name, "rb")
+
+
+def is_url(name: str) -> bool:
+    """Whether a path is a URL that fsspec opens, such as ``s3://bucket/key``."""
+    return "://" in name
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path in it. Raises InputError where its client is not installed."""
+    import fsspec
+
+    try:
+        fs, path = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"{url}: cannot be opened ({error}): install the client of this protocol") from None
+    return fs, path
+
+
+def find_sources(corpus: Sequence[str]) -> Iterator[Source]:
+    """The sources of a corpus in a fixed order: arguments as given, names sorted inside each.
+
+    Raises InputError for a path that is not there, a folder or pattern without a file that can be read, and a file
+    of an unknown kind that was named itself.
+    """
+    for name in corpus:
+        yield from _sources_of(name)
+
+
+def total_size(corpus: Sequence[str]) -> int:
+    """Bytes of all files of a corpus, 0 where it is not known; raises InputError as `find_sources` does."""
+    size, known = 0, True
+    for source in find_sources(corpus):
+        size += source.size
+        known = known and source.kind not in (Kind.DATASET, Kind.STANDARD_INPUT)
+    return size if known else 0
+
+
+def _sources_of(name: str) -> Iterator[Source]:
+    if name == STANDARD_INPUT:
+        yield Source(name, Kind.STANDARD_INPUT)
+    elif name.startswith(DATASET_PREFIX):
+        yield Source(name, Kind.DATASET)
+    elif is_url(name):
+        yield from _some(_url_files(name), name)
+    elif os.path.isdir(name):
+        if is_saved_dataset(name):
+            yield Source(name, Kind.DATASET)
+        else:
+            yield from _some(_folder_files(name), name)
+    elif os.path.exists(name):
+        yield _known(name, os.path.getsize(name))
+    elif glob.has_magic(name):
+        yield from _some(_matching_files(name), name)
+    else:
+        raise InputError(
+            f"{name or repr(name)}: there is no such file or folder: check the spelling (a data set is hf:OWNER/NAME)"
+        )
+
+
+def is_saved_dataset(folder: str) -> bool:
+    """Whether ``datasets`` saved this folder."""
+    inside = Path(folder)
+    return (inside / "dataset_dict.json").is_file() or (
+        (inside / "state.json").is_file() and (inside / "dataset_info.json").is_file()
+    )
+
+
+def _known(name: str, size: int) -> Source:
+    source = Source.named(name, size=size)
+    if source is None:
+        raise InputError(f"{name}: is of no kind that is read: give {READABLE}")
+    return source
+
+
+def _some(found: Iterator[Source], name: str) -> Iterator[Source]:
+    n_found = 0
+    for n_found, source in enumerate(found, start=1):  # noqa: B007
+        yield source
+    if not n_found:
+        raise InputError(f"{name}: holds no file that is read: give {READABLE}")
+
+
+def _folder_files(folder: str) -> Iterator[Source]:
+    """The files in a folder and the folders inside it by name; hidden ones are passed over."""
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for file in sorted(f for f in files if not f.startswith(".")):
+            path = Path(here, file)
+            source = Source.named(path.as_posix(), size=path.stat().st_size if path.is_file() else 0)
+            if source is not None:
+                yield source
+
+
+def _matching_files(pattern: str) -> Iterator[Source]:
+    for path in sorted(glob.glob(pattern, recursive=True)):
+        source = Source.named(Path(path).as_posix(), size=os.path.getsize(path)) if os.path.isfile(path) else None
+        if source is not None:
+            yield source
+
+
+def _url_files(url: str) -> Iterator[Source]:
+    fs, path = file_system(url)
+    try:
+        if glob.has_magic(path):
+            paths = sorted(fs.glob(path))
+        elif fs.isdir(path):
+            paths = sorted(fs.find(path))
+        else:
+            yield _known(url, int(fs.size(path) or 0))
+            return
+    except OSError as error:
+        raise InputError(f"{url}: cannot be opened ({error}): check the address and your rights") from None
+    for inside in paths:
+        source = Source.named(fs.unstrip_protocol(inside), size=int(fs.size(inside) or 0))
+        if source is not None:
+            yield source

@@ -1,0 +1,269 @@
+"""One part → its file and its receipt: the function that every engine runs, in whatever process or machine.
+
+The bytes of a part depend on its records and the settings alone. The encoder's last bits depend on the shape of its
+batches, so batches are made from the part and from nothing else, and on the CPU a worker computes on one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from detector.batch.choices import PartFormat
+from detector.batch.parts import Part
+from detector.batch.records import Columns, Failure, Record, printable
+from detector.batch.schema import SCHEMA_VERSION, encode, make_row
+from detector.batch.store import Store, open_store
+from detector.decode import decode
+from detector.spans import Document, Span, in_reading_order
+from detector.techniques import NAMES
+
+if TYPE_CHECKING:
+    from detector.detect import Detector
+
+BLOCK_CHARACTERS = 400_000
+"""Longer texts are scored in blocks cut where a line ends, so that memory does not depend on a text's length."""
+
+Tick = Callable[[int, int], None]
+"""Told of progress inside a part: documents and pieces since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything but the corpus that the bytes of the parts depend on; ``device`` is its kind, cpu or cuda."""
+
+    version: str
+    model_name: str
+    model_hash: str
+    strictness: str = "balanced"
+    min_confidence: float = 0.0
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    device: str = "cpu"
+    format: PartFormat = PartFormat.PARQUET
+    part_size: int = 100
+    columns: Columns = field(default_factory=Columns)
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings by name, in JSON types."""
+        flat = asdict(self)
+        columns = flat.pop("columns")
+        flat |= {"text_column": columns["text"], "id_column": columns["id"], "keep": list(columns["keep"])}
+        return flat | {"only": list(self.only), "ignore": list(self.ignore), "format": str(self.format)}
+
+    def hash(self) -> str:
+        """``sha256:`` and the digest of the settings and the version of the schema."""
+        value = {"schema_version": SCHEMA_VERSION, **self.as_json()}
+        return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+    def keeps(self, span: Span) -> bool:
+        """Whether a span is written: sure enough, and of a technique that is wanted."""
+        wanted = span.technique in (self.only or NAMES) and span.technique not in self.ignore
+        return wanted and span.confidence >= self.min_confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker needs besides its parts. ``device`` is a torch device."""
+
+    out: str
+    settings: Settings
+    model: str | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is known of a part that is done: its presence is what makes it done. ``errors`` are rows in JSON types."""
+
+    part: int
+    file: str
+    sha256: str
+    n_bytes: int
+    n_documents: int
+    n_characters: int
+    n_pieces: int
+    n_spans: int
+    input: str
+    settings: str
+    errors: tuple[Mapping[str, Any], ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """The receipt as a JSON file."""
+        return (json.dumps(asdict(self), indent=1) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Receipt | None:
+        """The receipt of a JSON file; None for a damaged one."""
+        try:
+            value = json.loads(data)
+            return cls(**{**value, "errors": tuple(value["errors"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+def part_name(number: int, format: PartFormat) -> str:
+    """The file of a part: ``part-000012.parquet``."""
+    return f"part-{number:06d}.{format}"
+
+
+def receipt_name(number: int) -> str:
+    """The file of a part's receipt."""
+    return f"receipts/part-{number:06d}.json"
+
+
+def read_receipt(store: Store, number: int, settings: Settings) -> Receipt | None:
+    """The receipt of a part that is there, whole, and made with these settings; None where it must be made."""
+    data = store.read(receipt_name(number))
+    receipt = Receipt.from_bytes(data) if data is not None else None
+    if receipt is None or receipt.settings != settings.hash():
+        return None
+    content = store.read(receipt.file)
+    return receipt if content is not None and _digest(content) == receipt.sha256 else None
+
+
+class PartScorer:
+    """Scores parts and writes them: the part's file first, then its receipt."""
+
+    def __init__(self, task: Task, *, detector: Detector | None = None) -> None:
+        self.settings = task.settings
+        self.store = open_store(task.out)
+        self.detector = detector or load_for(task)
+        if task.settings.device == "cpu":
+            compute_on_one_thread()
+        self.hashes = {"model_hash": task.settings.model_hash, "settings_hash": task.settings.hash()}
+
+    def __call__(self, part: Part, *, tick: Tick = lambda n_documents, n_pieces: None) -> Receipt:
+        """The receipt of the part, which is in the store now."""
+        found, failures = self._find(part.records, tick)
+        keep = self.settings.columns.keep
+        rows = [
+            make_row(r, f.spans, n_read=f.n_read, hashes=self.hashes, keep=keep)
+            for r, f in zip(part.records, found, strict=True)
+            if f is not None
+        ]
+        name = part_name(part.number, self.settings.format)
+        data = encode(rows, format=self.settings.format, keep=keep)
+        self.store.write(name, [data])
+        receipt = Receipt(
+            part=part.number,
+            file=name,
+            sha256=_digest(data),
+            n_bytes=len(data),
+            n_documents=len(rows),
+            n_characters=sum(row["n_characters"] for row in rows),
+            n_pieces=sum(f.n_pieces for f in found if f is not None),
+            n_spans=sum(row["n_spans"] for row in rows),
+            input=part.digest(),
+            settings=self.hashes["settings_hash"],
+            errors=tuple(error_row(r, failures[i]) for i, r in enumerate(part.records) if i in failures),
+        )
+        self.store.write(receipt_name(part.number), [receipt.to_bytes()])
+        return receipt
+
+    def _find(self, records: Sequence[Record], tick: Tick) -> tuple[list[Findings | None], dict[int, Failure]]:
+        """What was found in each record, None where a failure says why not; failures by position."""
+        failures = {i: r.failure for i, r in enumerate(records) if r.failure}
+        readable = [i for i in range(len(records)) if i not in failures]
+        try:
+            found = dict(self._findings(records, readable, tick))
+        except Exception:  # whatever a strange text may set off in a tokenizer or an encoder: find which text it is
+            failures |= {i: failure for i in readable if (failure := self._try_alone(records, i))}
+            found = dict(self._findings(records, [i for i in readable if i not in failures], tick))
+        return [found.get(i) for i in range(len(records))], failures
+
+    def _try_alone(self, records: Sequence[Record], position: int) -> Failure | None:
+        try:
+            list(self._findings(records, [position], lambda n_documents, n_pieces: None))
+        except Exception as error:
+            what = printable(" ".join(f"{type(error).__name__}: {error}".split()))
+            return Failure("scoring", f"{records[position].source}:{records[position].row}: cannot be scored ({what})")
+        return None
+
+    def _findings(
+        self, records: Sequence[Record], positions: Sequence[int], tick: Tick
+    ) -> Iterator[tuple[int, Findings]]:
+        """The findings of the records at these positions, in order."""
+        setting = self.detector.setting(self.settings.strictness)
+        found = {i: Findings() for i in positions}
+        remaining = {i: len(blocks(records[i].text or "")) for i in positions}
+        for document, scores in self.detector.score(_documents(records, positions)):
+            i, start = document.meta["position"], document.meta["start"]
+            spans = decode(document.text, scores, setting, gap=self.detector.info.gap)
+            found[i] = found[i].plus(
+                (replace(s, start=s.start + start, end=s.end + start) for s in spans if self.settings.keeps(s)),
+                n_read=len(document.text),
+                n_pieces=len(scores.pieces),
+            )
+            remaining[i] -= 1
+            tick(0 if remaining[i] else 1, len(scores.pieces))
+            if not remaining[i]:
+                yield i, found.pop(i)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found in one document so far."""
+
+    spans: tuple[Span, ...] = ()
+    n_read: int = 0
+    n_pieces: int = 0
+
+    def plus(self, spans: Iterator[Span], *, n_read: int, n_pieces: int) -> Findings:
+        """These findings and those of the next block."""
+        return Findings(in_reading_order((*self.spans, *spans)), self.n_read + n_read, self.n_pieces + n_pieces)
+
+
+def load_for(task: Task) -> Detector:
+    """The detector of a task."""
+    from detector.detect import load
+
+    return load(task.model, device=task.device)
+
+
+def compute_on_one_thread() -> None:
+    """Makes torch use one thread in this process: the last bits do not depend on the cores, and workers share them."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def error_row(record: Record, failure: Failure) -> dict[str, Any]:
+    """A line of errors.jsonl."""
+    return {
+        "source": record.source,
+        "row": record.row,
+        "id": record.id,
+        "kind": failure.kind,
+        "error": failure.message,
+    }
+
+
+def blocks(text: str) -> list[tuple[int, int]]:
+    """Ranges of at most `BLOCK_CHARACTERS` that tile the text, cut after a line end, else a space, where there is one.
+
+    An empty text is one empty block.
+    """
+    ranges = []
+    start = 0
+    while len(text) - start > BLOCK_CHARACTERS:
+        limit = start + BLOCK_CHARACTERS
+        cuts = (text.rfind(mark, start + BLOCK_CHARACTERS // 2, limit) + 1 for mark in ("\n", " "))
+        end = next((cut for cut in cuts if cut), limit)
+        ranges.append((start, end))
+        start = end
+    return [*ranges, (start, len(text))]
+
+
+def _documents(records: Sequence[Record], positions: Sequence[int]) -> Iterator[Document]:
+    for i in positions:
+        text = records[i].text or ""
+        for start, end in blocks(text):
+            yield Document(records[i].id, text[start:end], meta={"position": i, "start": start})
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()

@@ -1,0 +1,140 @@
+"""What the commands that read documents share: the options, what failed, and what was warned about."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detector.cli import streams
+from detector.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from detector.readers.sources import Sources
+    from detector.spans import Document
+
+
+class Kind(StrEnum):
+    """The kinds of sources that can be named where the suffix does not tell."""
+
+    TEXT = "text"
+    HTML = "html"
+    PDF = "pdf"
+    DOCX = "docx"
+    EPUB = "epub"
+    SUBTITLES = "subtitles"
+    EMAIL = "email"
+    ZIP = "zip"
+
+
+class Guard(StrEnum):
+    """What becomes of a text in a language that the model was not trained on."""
+
+    WARN = "warn"
+    SKIP = "skip"
+    OFF = "off"
+
+
+KindOption = Annotated[
+    Kind | None,
+    typer.Option("--input", metavar="KIND", help=f"What the files are ({', '.join(Kind)}), whatever their suffix."),
+]
+FetchOption = Annotated[bool, typer.Option("--fetch", help="Fetch what is named by an http or https address.")]
+AllowPrivateOption = Annotated[
+    bool, typer.Option("--allow-private", help="Fetch from private and loopback addresses, too.")
+]
+MaxSizeOption = Annotated[
+    int | None, typer.Option(min=1, metavar="MB", help="Largest document or page (50).", show_default=False)
+]
+MaxUnpackedOption = Annotated[
+    int | None, typer.Option(min=1, metavar="MB", help="Most that one file may unpack to (300).", show_default=False)
+]
+SaveTextOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Keep the extracted texts, which offsets refer to.", show_default=False),
+]
+GuardOption = Annotated[
+    Guard | None,
+    typer.Option(
+        "--language-guard", help="What to do with texts in other languages than English.", show_default="warn"
+    ),
+]
+
+
+def sources(*, kind: str | None, fetch: bool, allow_private: bool, max_size: int, max_unpacked: int) -> Sources:
+    """How the options say that sources are read; sizes in megabytes."""
+    from detector.readers.limits import Limits
+    from detector.readers.sources import Sources
+
+    limits = Limits(n_bytes=max_size * 1_000_000, n_unpacked=max_unpacked * 1_000_000)
+    return Sources(str(kind) if kind else None, fetch, allow_private, limits)
+
+
+class Failures:
+    """Counts the inputs that failed, and tells each on standard error."""
+
+    def __init__(self) -> None:
+        self.n_failed = 0
+
+    def report(self, found: Iterable[str | InputError]) -> list[str]:
+        """The files among what was found; each error is reported."""
+        files = []
+        for item in found:
+            if isinstance(item, InputError):
+                self._add(item)
+            else:
+                files.append(item)
+        return files
+
+    def report_unreadable(self, files: Iterable[str], sources: Sources) -> Iterator[Document]:
+        """The documents of the files, read one by one, their warnings told; what cannot be read is reported."""
+        for item in sources.read_all(files, stdin=sys.stdin.buffer):
+            if isinstance(item, InputError):
+                self._add(item)
+                continue
+            for warning in item.meta.get("warnings", ()):
+                streams.say(f"warning: {item.id}: {warning}")
+            yield item
+
+    def _add(self, error: InputError) -> None:
+        self.n_failed += 1
+        streams.say(f"error: {error}")
+
+
+def guarded(documents: Iterable[Document], guard: str) -> Iterator[Document]:
+    """The documents; those in other languages than the model's are told about, and left out with ``skip``."""
+    if guard == Guard.OFF:
+        yield from documents
+        return
+    from detector.readers.language import TRAINED_ON, foreign_language
+
+    for document in documents:
+        language = foreign_language(document.text)
+        if language is None:
+            yield document
+            continue
+        known = ", ".join(TRAINED_ON)
+        done = "left out" if guard == Guard.SKIP else "do not trust the findings"
+        streams.say(f"warning: {document.id}: is in the language {language}, the model has only read {known}: {done}")
+        if guard == Guard.WARN:
+            yield document
+
+
+def saved(documents: Iterable[Document], folder: Path | None) -> Iterator[Document]:
+    """The documents, the text of each kept in a file of the folder; raises ConfigError where that fails."""
+    for document in documents:
+        if folder is not None:
+            from detector.writers.brat import file_name
+
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                name = file_name(document.id)
+                file = folder / (name if name.endswith(".txt") else f"{name}.txt")
+                file.write_bytes(document.text.encode("utf-8", "replace"))
+            except OSError as error:
+                raise ConfigError(f"--save-text {folder}: cannot be written ({error.strerror}): name another") from None
+        yield document

@@ -1,0 +1,278 @@
+"""``detector score``: a corpus in, a folder of part files out; stopped anywhere, the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detector.batch.choices import Engine, PartFormat
+from detector.cli import streams
+from detector.cli.annotate import Strictness, load_detector
+from detector.cli.streams import say
+from detector.errors import ConfigError, InputError
+from detector.selection import technique_names
+
+if TYPE_CHECKING:
+    from detector.batch.run import Job, Progress, Summary
+    from detector.batch.work import Settings
+    from detector.detect import Detector
+
+INTERRUPTED = 130
+
+
+def _print_schema(wanted: bool) -> None:
+    if wanted:
+        from detector.batch.schema import describe
+
+        streams.emit(json.dumps(describe(), indent=2) + "\n")
+        raise typer.Exit
+
+
+def command(
+    corpus: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CORPUS",
+            help="Files (txt, jsonl, csv, tsv, parquet, zip; also .gz, .zst), folders, 'patterns', URLs, data sets "
+            "(hf:OWNER/NAME, or a saved folder), or - for JSONL on standard input.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="The folder (or s3:// URL) of the results.", show_default=False)
+    ],
+    text_column: Annotated[str, typer.Option(metavar="COLUMN", help="Where the text is.")] = "text",
+    id_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="What to call a document; id where there is one.", show_default=False),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN,…", help="Columns to carry along (may be repeated).", show_default=False),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The split of a data set; train where there are several.")
+    ] = None,
+    format: Annotated[PartFormat, typer.Option(help="How part files are written.")] = PartFormat.PARQUET,
+    part_size: Annotated[int, typer.Option(min=1, metavar="N", help="Documents in a part.")] = 100,
+    strictness: Annotated[
+        Strictness, typer.Option(help="Mark as little as strict annotators, or as much as sensitive ones.")
+    ] = Strictness.BALANCED,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="Leave out findings that are less sure (0 to 1).")
+    ] = 0.0,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…", help="Only these techniques (may be repeated).", show_default=False),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…", help="Not these techniques (may be repeated).", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="A model folder in place of the shipped model.", show_default=False),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="With cuda, workers take the GPUs in turn.")] = "cpu",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Processes: one a core where left out, one a GPU with cuda.", show_default=False
+        ),
+    ] = None,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="Only every N-th part from the I-th on: job arrays.")
+    ] = "1/1",
+    engine: Annotated[
+        Engine, typer.Option(help="Processes of this machine, or actors of a Ray cluster.")
+    ] = Engine.LOCAL,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Try again what could not be read, or has changed.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")] = False,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", callback=_print_schema, is_eager=True, help="Print the columns of a part and exit."),
+    ] = False,
+) -> None:
+    """Score a corpus: which techniques each document uses, and where, as part files with one row a document.
+
+    Killed at any moment, the same command goes on; the same corpus and settings give the same bytes. Documents that
+    cannot be read are listed in DIR/errors.jsonl and do not fail the run. Ctrl-C finishes the parts in hand.
+    """
+    from detector.batch.records import Columns
+    from detector.batch.run import Job
+    from detector.batch.schema import check_kept
+
+    detector = load_detector(model)
+    detector.setting(strictness)
+    columns = Columns(text_column, id_column, check_kept(column_names(keep or ())))
+    settings = make_settings(
+        detector,
+        strictness=strictness,
+        min_confidence=min_confidence,
+        only=technique_names(only or ()),
+        ignore=technique_names(ignore or ()),
+        device=check_device(device),
+        format=format,
+        part_size=part_size,
+        columns=columns,
+    )
+    job = Job(
+        corpus=tuple(corpus),
+        out=out,
+        settings=settings,
+        model=model,
+        device=device,
+        split=split,
+        engine=engine,
+        workers=workers or default_workers(device),
+        shard=parse_shard(shard),
+        retry_errors=retry_errors,
+    )
+    run(job, detector, quiet=quiet)
+
+
+def run(job: Job, detector: Detector, *, quiet: bool) -> None:
+    """Scores a job with progress on standard error; exits with 130 where it was interrupted."""
+    from detector.batch.run import score_corpus
+
+    reporter = Reporter(quiet=quiet, terminal=sys.stderr.isatty())
+    with stopping() as stop:
+        summary = score_corpus(
+            job,
+            detector=detector if job.device == "cpu" else None,
+            stdin=sys.stdin.buffer,
+            on_progress=reporter.update,
+            stop=stop.is_set,
+        )
+    reporter.clear()
+    if not summary.n_documents and summary.first_error:
+        raise InputError(f"no document could be scored: {summary.first_error}")
+    if stop.is_set() and not summary.finished:
+        say(f"stopped after {_held(summary)}; the same command goes on from there")
+        raise typer.Exit(INTERRUPTED)
+    if not quiet:
+        say(f"{job.out}: {_held(summary)}{'' if summary.finished else '; other shards have parts to make'}")
+        if summary.n_errors:
+            say(f"{job.out}/errors.jsonl lists what could not be read: mend it and add --retry-errors")
+
+
+def make_settings(detector: Detector, **chosen: object) -> Settings:
+    """The settings that were chosen, with the version and the model they hold for."""
+    from detector import __version__
+    from detector.batch.work import Settings
+
+    return Settings(__version__, detector.name, detector.model_hash, **chosen)  # type: ignore[arg-type]
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that is set by the first Ctrl-C or SIGTERM; the second ends the program at once."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("stopping: the parts in hand are finished first (once more to stop at once)")
+
+    for number in before:
+        signal.signal(number, on_signal)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Reporter:
+    """Tells progress: a line that changes on a terminal, a line a minute elsewhere, nothing when quiet."""
+
+    def __init__(self, *, quiet: bool, terminal: bool) -> None:
+        self.quiet = quiet
+        self.terminal = terminal
+        self.last = time.monotonic()
+
+    def update(self, progress: Progress) -> None:
+        """Shows how far the run is, if it is time to."""
+        now = time.monotonic()
+        if self.quiet or now - self.last < (0.5 if self.terminal else 60):
+            return
+        self.last = now
+        if self.terminal:
+            typer.echo(f"\r\x1b[K{progress_line(progress)}", err=True, nl=False, color=True)
+        else:
+            say(progress_line(progress))
+
+    def clear(self) -> None:
+        """Leaves the terminal's line empty."""
+        if self.terminal and not self.quiet:
+            typer.echo("\r\x1b[K", err=True, nl=False, color=True)
+
+
+def progress_line(progress: Progress) -> str:
+    """What a user wants to know of a run: documents, pieces a second, errors, time left."""
+    seconds = progress.seconds()
+    rate = f"{progress.n_pieces / seconds:,.0f} pieces/s" if seconds else "starting"
+    kept = f" (and {progress.n_kept:,} before)" if progress.n_kept else ""
+    left = progress.seconds_left()
+    remaining = "" if left is None else f", {_duration(left)} left"
+    return f"{progress.n_documents:,} documents{kept}, {rate}, {progress.n_errors:,} errors{remaining}"
+
+
+def column_names(given: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of names given one by one or in lists with commas."""
+    return tuple(name.strip() for item in given for name in item.split(",") if name.strip())
+
+
+def parse_shard(given: str) -> tuple[int, int]:
+    """The numbers of ``I/N``; raises ConfigError for anything else."""
+    index, slash, n_shards = given.partition("/")
+    if not (slash and index.isdecimal() and n_shards.isdecimal()):
+        raise ConfigError(f"--shard {given}: give I/N with I from 1 to N, such as 1/8")
+    return int(index), int(n_shards)
+
+
+def default_workers(device: str) -> int:
+    """One worker a core; with ``cuda``, one a GPU."""
+    if device == "cuda":
+        import torch
+
+        return max(1, torch.cuda.device_count())
+    from detector.detect import available_threads
+
+    return available_threads() if device == "cpu" else 1
+
+
+def check_device(device: str) -> str:
+    """The kind of a torch device; raises ConfigError where this machine has none."""
+    import torch
+
+    kind = device.split(":")[0]
+    if kind not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"--device {device}: is not one of cpu, cuda, cuda:N and mps")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"--device {device}: torch sees no such GPU here: leave --device out")
+    return kind
+
+
+def _held(summary: Summary) -> str:
+    errors = f", {summary.n_errors:,} errors" if summary.n_errors else ""
+    return f"{summary.n_documents:,} documents in {summary.n_parts:,} parts{errors}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

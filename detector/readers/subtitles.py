@@ -1,0 +1,51 @@
+"""Subtitles (.srt, .vtt, .ass, .ssa) → `Document`: a line a cue, each with its time in ``meta["anchors"]``.
+
+A finding so has the second at which it is said, ``0:01:23``. Styling is left out; the lines of a cue are joined.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from detector.errors import InputError
+from detector.readers.blocks import Blocks, one_line
+from detector.readers.limits import Limits, needed
+from detector.readers.text import decode_text
+from detector.spans import Document
+
+_FORMATS = ("srt", "vtt", "ass", "ssa")
+
+
+def read_subtitles(data: bytes, *, id: str, limits: Limits) -> Document:
+    """The spoken text; raises InputError where the file holds no cue."""
+    text, _, warnings = decode_text(data, id=id)
+    cues = _cues(text.removeprefix("\ufeff"), id)
+    blocks = Blocks()
+    for cue in cues:
+        if not cue.is_comment and not cue.is_drawing:
+            blocks.anchor(clock_time(cue.start))
+            blocks.add(one_line(cue.plaintext), between="\n")
+    if not blocks.text:
+        raise InputError(f"{id}: no subtitle was found in it: give an .srt, .vtt or .ass file")
+    return Document(id, blocks.text, meta=blocks.meta(format="subtitles", warnings=warnings))
+
+
+def clock_time(milliseconds: int) -> str:
+    """The time as hours, minutes and seconds.
+
+    >>> clock_time(83_900)
+    '0:01:23'
+    """
+    minutes, seconds = divmod(max(0, milliseconds) // 1000, 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def _cues(text: str, id: str) -> Any:
+    pysubs2 = needed(lambda: __import__("pysubs2"), id=id, kind="subtitles", extra="subtitles")
+    logging.getLogger("pysubs2").setLevel(logging.CRITICAL)
+    suffix = id.rpartition(".")[2].lower()
+    try:
+        return pysubs2.SSAFile.from_string(text, format_=suffix if suffix in _FORMATS else None)
+    except Exception as error:  # the parsers raise whatever a broken line makes them stumble over
+        raise InputError(f"{id}: these are no subtitles ({error}): give an .srt, .vtt or .ass file") from None

@@ -1,0 +1,130 @@
+"""A text as HTML whose characters are exactly those of the text, with every finding as `<mark>` elements.
+
+Each line is one block; inside it the text is cut wherever a finding, a quotation or the line ends. Marks nest by slot,
+each with one underline, so overlapping findings keep their row. Codes are not characters of the page (the style sheet
+draws them from ``data-c``), so what a reader selects and copies is the source.
+
+Characters that a browser would obey or cannot hold are confined to an element of their own that shows their number:
+control characters, direction overrides (which then change nothing outside it), NUL and lone surrogates (which HTML
+cannot hold: they become U+FFFD).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from detector.quotes import document_quotations
+from detector.report.findings import Finding
+from detector.report.segments import segments
+from detector.spans import Document, LineIndex, Span
+
+_TO_ESCAPE = re.compile(
+    "[&<>\"'\r\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\r": "&#13;"}
+_LINES_PER_CHUNK = 30
+_ROWS_BETWEEN_LINES = 3  # underlines that fit between two lines of text; the style sheet makes room for more
+
+
+def article_html(document: Document, found: Sequence[Finding], *, prefix: str = "") -> Markup:
+    """The lines of a text as ``<div class="para">`` in ``<div class="chunk">``; ids of lines start with ``prefix``.
+
+    (No ``<p>``: browsers put blank lines of their own between paragraphs that are copied.)
+
+    The text content of the result is the text, but for NUL and lone surrogates, which become U+FFFD each.
+    """
+    lines = list(_lines(document, found))
+    parts: list[str] = []
+    for first in range(0, len(lines), _LINES_PER_CHUNK):
+        chunk = "".join(
+            f'<div class="para" id="{prefix}l{n}" data-l="{n}">{content}</div>'
+            for n, content in enumerate(lines[first : first + _LINES_PER_CHUNK], start=first + 1)
+        )
+        parts.append(f'<div class="chunk">{chunk}</div>')
+    return Markup("".join(parts))
+
+
+def escaped(text: str) -> str:
+    """The text as HTML; what a browser would obey stands in an element that shows its number.
+
+    >>> escaped("a<b\\r\\n\\u202ec")
+    'a&lt;b&#13;\\n<span class="control" data-u="U+202E">\\u202e</span>c'
+    """
+    return _TO_ESCAPE.sub(lambda found: _ENTITIES.get(found[0]) or _confined(found[0]), text)
+
+
+def _confined(character: str) -> str:
+    code_point = ord(character)
+    held = "\ufffd" if code_point == 0 or 0xD800 <= code_point <= 0xDFFF else character
+    return f'<span class="control" data-u="U+{code_point:04X}">{held}</span>'
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Characters ``[start, end)`` of one line with the findings on them, and whether they are quoted."""
+
+    start: int
+    end: int
+    spans: tuple[Span, ...]
+    quoted: bool
+
+
+def _lines(document: Document, found: Sequence[Finding]) -> Iterator[str]:
+    """The HTML of each line, line end included; nothing for the empty line after a final line end."""
+    text, starts = document.text, LineIndex(document.text).starts
+    by_span = {finding.span: finding for finding in found}
+    ends = [*starts[1:], len(text)]
+    pieces = _pieces(document, starts, [finding.span for finding in found])
+    piece = next(pieces, None)
+    for end in ends:
+        parts = []
+        while piece is not None and piece.end <= end:
+            marks = sorted((by_span[span] for span in piece.spans), key=lambda finding: finding.slot)
+            parts.append(_piece_html(text, piece, marks))
+            piece = next(pieces, None)
+        if parts:
+            yield "".join(parts)
+
+
+def _pieces(document: Document, starts: Sequence[int], spans: Iterable[Span]) -> Iterator[_Piece]:
+    """The segments of a text, cut further where lines and quotations start and end."""
+    n_characters = len(document.text)
+    quotations = [(quotation.start, quotation.end) for quotation in document_quotations(document)]
+    cuts = sorted({*starts[1:], *(cut for quotation in quotations for cut in quotation)})
+    next_cut = next_quotation = 0
+    for segment in segments(n_characters, spans):
+        at = segment.start
+        while at < segment.end:
+            while next_cut < len(cuts) and cuts[next_cut] <= at:
+                next_cut += 1
+            while next_quotation < len(quotations) and quotations[next_quotation][1] <= at:
+                next_quotation += 1
+            end = min(segment.end, cuts[next_cut] if next_cut < len(cuts) else segment.end)
+            quoted = next_quotation < len(quotations) and quotations[next_quotation][0] <= at
+            yield _Piece(at, end, segment.spans, quoted)
+            at = end
+
+
+def _piece_html(text: str, piece: _Piece, marks: Sequence[Finding]) -> str:
+    inner = escaped(text[piece.start : piece.end])
+    if marks:
+        n_rows = marks[-1].slot + 1
+        room = f" rows-{n_rows}" if n_rows > _ROWS_BETWEEN_LINES else ""
+        tags = [_mark(marks[0], piece, room), *(_mark(finding, piece, "") for finding in marks[1:])]
+        inner = "".join(tags) + inner + "</mark>" * len(marks)
+    return f'<span class="speech">{inner}</span>' if piece.quoted else inner
+
+
+def _mark(finding: Finding, piece: _Piece, room: str) -> str:
+    """The opening tag of a finding's piece; its first piece has the id and the code."""
+    kind = f"slot-{finding.slot} {finding.family}{'' if finding.likelihood == 'likely' else ' possible'}"
+    kind += f"{' quoted' if finding.quoted else ''}{room}"
+    opening = f'<mark class="{kind}" data-n="{finding.number}"'
+    if piece.start > finding.span.start:
+        return opening + ">"
+    description = escape(f"{finding.title}, {finding.likelihood}{', quoted' if finding.quoted else ''}")
+    return f'{opening} id="f{finding.number}" data-c="{finding.code}" title="{description}">'

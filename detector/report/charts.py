@@ -1,0 +1,108 @@
+"""The charts of a page as inline SVG: where findings lie, how many there are, how rates change.
+
+No chart uses a style attribute (the security policy of a page forbids them): shapes carry the family as their class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from detector.report.findings import Finding
+from detector.techniques import families
+
+_STRIP_COLUMNS = 400
+_STRIP_ROW = 10
+
+
+def strip(n_characters: int, found: Iterable[Finding]) -> Markup:
+    """One row for each family that occurs: the places of its findings along the text, from left to right.
+
+    A run of neighbouring columns is one rectangle, whose ``data-n`` is the first finding in it.
+    """
+    columns: dict[str, dict[int, int]] = {}
+    for finding in found:
+        row = columns.setdefault(finding.family, {})
+        for column in _columns(finding, n_characters):
+            row.setdefault(column, finding.number)
+    rows = [family.name for family in families() if family.name in columns]
+    rectangles = "".join(
+        f'<rect class="{name}" x="{first}" y="{y * _STRIP_ROW + 1}" width="{n}" height="{_STRIP_ROW - 2}" '
+        f'data-n="{number}"/>'
+        for y, name in enumerate(rows)
+        for first, n, number in _runs(columns[name])
+    )
+    size = f'viewBox="0 0 {_STRIP_COLUMNS} {max(len(rows), 1) * _STRIP_ROW}" preserveAspectRatio="none"'
+    return Markup(f'<svg class="strip rows{len(rows)}" {size} aria-hidden="true" focusable="false">{rectangles}</svg>')
+
+
+def _columns(finding: Finding, n_characters: int) -> range:
+    first = finding.span.start * _STRIP_COLUMNS // n_characters
+    return range(first, max(first + 1, -(-finding.span.end * _STRIP_COLUMNS // n_characters)))
+
+
+def _runs(row: dict[int, int]) -> Iterable[tuple[int, int, int]]:
+    """Neighbouring columns as (first, how many, number of the first finding)."""
+    first = n = number = 0
+    for column in sorted(row):
+        if n and column == first + n:
+            n += 1
+            continue
+        if n:
+            yield first, n, number
+        first, n, number = column, 1, row[column]
+    if n:
+        yield first, n, number
+
+
+def bar(n_likely: int, n_possible: int, most: int, family: str) -> Markup:
+    """A bar of ``n_likely`` (full) and ``n_possible`` (paler) on a scale that ends at ``most``."""
+    scale = 100 / max(most, 1)
+    likely, possible = round(n_likely * scale, 2), round(n_possible * scale, 2)
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+        f'<rect class="{family}" width="{likely}" height="8"/>'
+        f'<rect class="{family} pale" x="{likely}" width="{possible}" height="8"/></svg>'
+    )
+
+
+def interval(rate: float, low: float, high: float, most: float, family: str) -> Markup:
+    """A dot at ``rate`` and a line from ``low`` to ``high`` on a scale that ends at ``most``."""
+    scale = 96 / most if most else 0.0
+    at, left, right = (round(2 + value * scale, 2) for value in (rate, low, high))
+    return Markup(
+        '<svg class="interval" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+        f'<line class="{family}" x1="{left}" x2="{right}" y1="5" y2="5"/>'
+        f'<rect class="{family}" x="{round(at - 0.6, 2)}" y="1" width="1.2" height="8"/></svg>'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A rate at a place on the time axis, with the bounds of its interval."""
+
+    name: str
+    rate: float
+    low: float
+    high: float
+
+
+def line(points: Sequence[Point]) -> Markup:
+    """A line through the rates in order, evenly spaced, over a band of their intervals."""
+    most = max((point.high for point in points), default=0.0) or 1.0
+    width, height = 1100, 190
+    step = width / max(len(points) - 1, 1)
+    xs = [round(i * step, 1) for i in range(len(points))]
+    ys = {
+        name: [round(height - getattr(p, name) / most * height, 1) for p in points] for name in ("rate", "low", "high")
+    }
+    band = [f"{x},{y}" for x, y in zip(xs, ys["high"], strict=True)]
+    band += [f"{x},{y}" for x, y in reversed(list(zip(xs, ys["low"], strict=True)))]
+    path = " ".join(f"{x},{y}" for x, y in zip(xs, ys["rate"], strict=True))
+    dots = "".join(f'<circle cx="{x}" cy="{y}" r="3"/>' for x, y in zip(xs, ys["rate"], strict=True))
+    return Markup(
+        f'<svg class="line" viewBox="-6 -6 {width + 12} {height + 12}" aria-hidden="true" focusable="false">'
+        f'<polygon points="{" ".join(band)}"/><polyline points="{path}"/>{dots}</svg>'
+    )

@@ -1,0 +1,104 @@
+"""Documents with their findings back from files: of `annotate --format json` (an object, or one a line), of `score`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from detector.errors import InputError
+from detector.quotes import document_quotations
+from detector.spans import Document
+from detector.writers.json import read_annotation, read_provenance
+from detector.writers.provenance import Provenance
+
+SUFFIXES = (".json", ".jsonl")
+_SCORED = "manifest.json"  # what `score` writes beside its part files
+Result = tuple[Document, Provenance]
+
+
+def read_results(folder: str | Path) -> Iterator[Result]:
+    """Every document in a folder of `detector score`, or in the JSON and JSONL files that `annotate` wrote, by name.
+
+    Raises InputError where the folder has neither, where `score` kept no texts, and for what is not as it was written.
+    """
+    if (Path(folder) / _SCORED).is_file():
+        from detector.batch.results import read_documents  # brings pyarrow along, so it waits until here
+
+        for document, provenance in read_documents(str(folder)):
+            yield _checked(document), provenance
+        return
+    files = sorted(path for path in Path(folder).rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    if not files:
+        raise InputError(f"{folder}: no .json or .jsonl file in this folder: write some with annotate --format json")
+    for file in files:
+        yield from read_result_file(file)
+
+
+def read_result_file(file: str | Path) -> Iterator[Result]:
+    """The annotated documents of one file: of an object, of a list of them, or of one object a line.
+
+    Raises InputError where the file is no such JSON, and CorpusError where an object is not as it was written.
+    """
+    for place, record in _records(Path(file)):
+        if not isinstance(record, dict):
+            raise InputError(f"{place}: is no object that annotate --format json wrote: annotate the text again")
+        try:
+            yield _result(record)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from None
+
+
+def _result(record: dict[str, Any]) -> Result:
+    return _checked(read_annotation(record)), read_provenance(record)
+
+
+def _checked(document: Document) -> Document:
+    """The document, if its spans lie in its text and what its meta says of places can be read; else InputError."""
+    n_characters = len(document.text)
+    if not all(0 <= span.start <= span.end <= n_characters and 0 <= span.confidence <= 1 for span in document.spans):
+        raise InputError(f"{document.id}: a span is not in the text, or its confidence not from 0 to 1: make it again")
+    try:
+        document_quotations(document)  # these two are the parts of meta that a page does more with than show them
+        places = [int(start) for start, _ in document.meta.get("anchors") or ()]
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"block_quotes or anchors are not as written ({error}): annotate the text again") from None
+    if places != sorted(places):
+        raise InputError("anchors are out of order: annotate the text again")
+    return document
+
+
+def _records(file: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="\n") as stream:
+            first = stream.readline()
+            if _is_whole(first):
+                yield f"{file}:1", json.loads(first)
+                yield from _lines(file, stream)
+                return
+            whole = json.loads(first + stream.read())
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror or error}): check the file") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: is not JSON ({error}): write it with annotate --format json") from None
+    for item in whole if isinstance(whole, list) else [whole]:
+        yield str(file), item
+
+
+def _lines(file: Path, stream: Iterator[str]) -> Iterator[tuple[str, Any]]:
+    for n, line in enumerate(stream, start=2):
+        if not line.strip():
+            continue
+        try:
+            yield f"{file}:{n}", json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{file}:{n}: is not JSON ({error}): write it with annotate --format json") from None
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a first line is an object by itself, as in JSONL."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

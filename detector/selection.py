@@ -1,0 +1,130 @@
+"""Which findings are kept: by confidence, by technique, by what the text around them says, by who speaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from detector.errors import ConfigError, TechniqueError
+from detector.quotes import document_quotations, quotation_of
+from detector.spans import Document, Span
+from detector.techniques import NAMES, families, members, technique
+
+QUOTES = ("mark", "skip", "only")
+_SWITCH = re.compile(r"<!--\s*detector:\s*(on|off)\s*-->")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which findings are kept: at least this confident, of ``only`` these techniques (empty: all), not of ``ignore``.
+
+    ``thresholds`` ask for more confidence of some techniques. ``ignore_patterns`` are regular expressions: a finding
+    that touches a match is dropped, and so is one between ``<!-- detector: off -->`` and ``<!-- detector: on -->``.
+    ``quotes``: ``mark`` keeps all, ``skip`` those outside quotations, ``only`` those inside. Raises ConfigError for a
+    value that is none, TechniqueError where no technique is left.
+    """
+
+    min_confidence: float = 0.0
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    ignore_patterns: tuple[str, ...] = ()
+    quotes: str = "mark"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_confidence <= 1:
+            raise ConfigError(f"--min-confidence {self.min_confidence}: a confidence lies from 0 to 1, such as 0.5")
+        for name, threshold in self.thresholds.items():
+            if not 0 <= threshold <= 1:
+                raise ConfigError(f"thresholds: {name} {threshold}: a confidence lies from 0 to 1, such as 0.5")
+        if not self.techniques:
+            raise TechniqueError(f"--ignore {','.join(self.ignore)}: no technique is left: ignore fewer")
+        if self.quotes not in QUOTES:
+            raise ConfigError(f"--quotes {self.quotes!r:.40}: take {', '.join(QUOTES)}")
+        _ = self._patterns  # a wrong one is told before anything is read
+
+    @cached_property
+    def techniques(self) -> frozenset[str]:
+        """The techniques that may be kept."""
+        return frozenset(self.only or NAMES).difference(self.ignore)
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[str], ...]:
+        try:
+            return tuple(re.compile(pattern) for pattern in self.ignore_patterns)
+        except re.error as error:
+            shown = str(error.pattern)
+            raise ConfigError(f"--ignore-pattern {shown!r:.60}: is no regular expression ({error.msg})") from None
+
+    def apply(self, document: Document) -> Document:
+        """The document with only the spans that are kept."""
+        kept = [span for span in document.spans if self._keeps(span)]
+        if kept and (ranges := self._left_out(document.text)):
+            kept = [span for span in kept if not any(a < span.end and span.start < b for a, b in ranges)]
+        if kept and self.quotes != "mark":
+            quoted = document_quotations(document)
+            kept = [s for s in kept if (quotation_of(s, quoted) is not None) == (self.quotes == "only")]
+        return replace(document, spans=tuple(kept))
+
+    def chosen(self) -> dict[str, Any]:
+        """The settings beyond confidence and techniques that are not the usual ones, in JSON types."""
+        values = {
+            "quotes": "" if self.quotes == "mark" else self.quotes,
+            "thresholds": dict(self.thresholds),
+            "ignore_patterns": list(self.ignore_patterns),
+        }
+        return {name: value for name, value in values.items() if value}
+
+    def _keeps(self, span: Span) -> bool:
+        names = members(span.technique)
+        least = max(self.min_confidence, min(self.thresholds.get(name, 0.0) for name in names))
+        return span.confidence >= least and not self.techniques.isdisjoint(names)
+
+    def _left_out(self, text: str) -> list[tuple[int, int]]:
+        """The ranges in which nothing is found: matches of the patterns, and what is switched off."""
+        ranges = [match.span() for pattern in self._patterns for match in pattern.finditer(text) if match[0]]
+        off: int | None = None
+        for switch in _SWITCH.finditer(text):
+            if switch[1] == "off" and off is None:
+                off = switch.start()
+            elif switch[1] == "on" and off is not None:
+                ranges.append((off, switch.end()))
+                off = None
+        return ranges if off is None else [*ranges, (off, len(text))]
+
+
+@dataclass(frozen=True, slots=True)
+class FailOn:
+    """When findings are a failure: from ``n_spans`` of them, or one of these techniques or families."""
+
+    n_spans: int | None = None
+    techniques: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, conditions: Iterable[str]) -> FailOn:
+        """The conditions, each a number, a technique or a family; raises TechniqueError for anything else."""
+        counts, names = list[int](), set[str]()
+        of_family = {_folded(key): f.techniques for f in families() for key in (f.name, f.title)}
+        for condition in (part.strip() for item in conditions for part in item.split(",")):
+            if condition.isdecimal():
+                counts.append(max(1, int(condition)))
+            elif condition:
+                names.update(of_family.get(_folded(condition)) or [technique(condition).name])
+        return cls(min(counts, default=None), frozenset(names))
+
+    def met(self, n_spans: int, techniques: Iterable[str]) -> bool:
+        """Whether so many findings of these techniques are a failure."""
+        return (self.n_spans is not None and n_spans >= self.n_spans) or not self.techniques.isdisjoint(techniques)
+
+
+def technique_names(given: Iterable[str]) -> tuple[str, ...]:
+    """The slugs, each once, of names given one by one or in lists with commas; raises TechniqueError for others."""
+    names = (name for item in given for name in item.split(",") if name.strip())
+    return tuple(dict.fromkeys(technique(name.strip()).name for name in names))
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("-", " ").replace("_", " ")

@@ -1,0 +1,126 @@
+"""brat standoff: a folder with a ``.txt`` and a ``.ann`` a document, and ``annotation.conf``, which brat needs.
+
+Offsets are code points. A span over several lines is written in fragments, because brat wants none to hold a line end.
+The type of a span is our slug, joined ones with ``_``; the confidence is a note (``#1 AnnotatorNotes T1``). A file is
+named after the id, with ``%2F`` for a slash and the like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from detector.errors import CorpusError, InputError
+from detector.spans import Document, Span
+from detector.techniques import NAMES
+from detector.writers.carried import checked, reading, refuse, utf8
+from detector.writers.provenance import Provenance
+
+_NOTE = "confidence "
+_BREAKS = re.compile("[\r\n]+")
+_CONF = "[relations]\n\n[events]\n\n[attributes]\n"
+
+
+def write_brat(folder: Path, documents: Iterable[Document], provenance: Provenance) -> None:
+    """Writes a folder that brat can open, made if need be; raises InputError for a span that cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    types = dict.fromkeys(NAMES)
+    for document in documents:
+        base = file_name(document.id)
+        (folder / f"{base}.txt").write_bytes(utf8(document.text, place=document.id))
+        (folder / f"{base}.ann").write_bytes(utf8("".join(_lines(document)), place=document.id))
+        types |= dict.fromkeys(_type(span.technique) for span in document.spans)
+    (folder / "annotation.conf").write_text("[entities]\n" + "\n".join(types) + "\n\n" + _CONF, encoding="utf-8")
+
+
+def read_brat(folder: Path) -> Iterator[Document]:
+    """The documents of a brat folder, by file name. Fragments with only space between them are one span.
+
+    Events, relations, attributes and other notes are not read. Raises CorpusError for a wrong line.
+    """
+    files = sorted(folder.glob("*.ann"))
+    if not files:
+        raise CorpusError(f"{folder}: no .ann file in it: name the folder with the .txt and .ann files")
+    for file in files:
+        with reading(file, "brat standoff"):
+            text = file.with_suffix("").with_name(file.name.removesuffix(".ann") + ".txt").read_bytes().decode("utf-8")
+            lines = file.read_bytes().decode("utf-8-sig").split("\n")
+            yield Document(unquote(file.name.removesuffix(".ann")), text).with_spans(_spans(lines, text, file))
+
+
+def file_name(id: str) -> str:
+    """The id as the name of a file on any system, from which `unquote` gives it back.
+
+    >>> file_name("news/a b.txt")
+    'news%2Fa%20b.txt'
+    """
+    name = quote(id.encode("utf-8", "surrogatepass"), safe="@=+,()'!~")
+    name = name if name.strip(".") else name.replace(".", "%2E")
+    if not name or len(name) > 240:
+        raise InputError(f"{id!r:.60}: this id is no name for a file (it is empty or too long): rename the document")
+    return name
+
+
+def _lines(document: Document) -> Iterator[str]:
+    for number, span in enumerate(document.spans, start=1):
+        fragments = list(_fragments(document, span))
+        where = ";".join(f"{start} {end}" for start, end in fragments)
+        shown = " ".join(document.text[start:end] for start, end in fragments)
+        yield f"T{number}\t{_type(span.technique)} {where}\t{' '.join(shown.splitlines())}\n"
+        if span.confidence != 1.0:
+            yield f"#{number}\tAnnotatorNotes T{number}\t{_NOTE}{span.confidence!r}\n"
+
+
+def _fragments(document: Document, span: Span) -> Iterator[tuple[int, int]]:
+    """The parts of a span between line ends."""
+    quote = document.quote(span)
+    if not quote or quote[0] in "\r\n" or quote[-1] in "\r\n":
+        raise refuse(document, span, "is empty, or begins or ends with a line end, which brat does not allow")
+    at = 0
+    for gap in _BREAKS.finditer(quote):
+        yield span.start + at, span.start + gap.start()
+        at = gap.end()
+    yield span.start + at, span.end
+
+
+def _spans(lines: Iterable[str], text: str, file: Path) -> list[Span]:
+    stated: dict[str, list[tuple[int, int, str]]] = {}
+    confidences: dict[str, float] = {}
+    for number, line in enumerate(lines, start=1):
+        place = f"{file}:{number}"
+        if line.startswith("T"):
+            key, middle, *_ = line.rstrip("\r").split("\t")
+            name, _, where = middle.partition(" ")
+            parts = [(int(a), int(b)) for a, b in (part.split() for part in where.split(";"))]
+            stated[key] = [(*part, _technique(name)) for part in _joined(parts, text)]
+            for start, end, technique in stated[key]:
+                checked(start, end, technique, text, place=place)
+        elif line.startswith("#") and _NOTE in line:
+            _, middle, note = line.rstrip("\r").split("\t")
+            confidences[middle.split()[-1]] = float(note.removeprefix(_NOTE))
+    return [
+        checked(start, end, technique, text, place=str(file), confidence=confidences.get(key, 1.0))
+        for key, parts in stated.items()
+        for start, end, technique in parts
+    ]
+
+
+def _joined(parts: list[tuple[int, int]], text: str) -> list[tuple[int, int]]:
+    joined = [parts[0]]
+    for start, end in parts[1:]:
+        if not text[joined[-1][1] : start].strip():
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _type(technique: str) -> str:
+    return technique.replace("+", "_")
+
+
+def _technique(name: str) -> str:
+    joined = name.replace("_", "+")
+    return joined if set(joined.split("+")).issubset(NAMES) else name

@@ -1,0 +1,81 @@
+"""What the formats share: text as bytes, the names of techniques in them, and spans that a format cannot hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from detector.errors import CorpusError, InputError, TechniqueError
+from detector.spans import Document, Span
+from detector.techniques import NAMES, join, technique
+
+Texts = Mapping[str, Document]
+"""Documents by id: the texts for formats that do not hold them."""
+
+
+def utf8(text: str, *, place: str) -> bytes:
+    """The text in UTF-8; raises InputError where it holds half a surrogate pair, which UTF-8 cannot."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{place}: character {error.start} is half a surrogate pair, which this format cannot hold: write JSON"
+        ) from None
+
+
+def slug_for(name: object, *, place: str) -> str:
+    """Our name of a technique that a file names in our spelling or in that of any inventory; raises CorpusError."""
+    if not isinstance(name, str):
+        raise CorpusError(f"{place}: the technique {name!r:.60} must be a name")
+    parts = name.split("+")
+    try:
+        return join(parts) if set(parts).issubset(NAMES) else technique(name).name
+    except TechniqueError as error:
+        raise CorpusError(f"{place}: {error}") from None
+
+
+def checked(start: object, end: object, name: object, text: str, *, place: str, confidence: object = 1.0) -> Span:
+    """The span that a file states; raises CorpusError where it is not inside the text."""
+    if type(start) is not int or type(end) is not int or not 0 <= start <= end <= len(text):
+        raise CorpusError(f"{place}: span [{start!r:.20}, {end!r:.20}) is not inside the text ({len(text)} characters)")
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
+        raise CorpusError(f"{place}: the confidence {confidence!r:.40} must be a number from 0 to 1")
+    return Span(start, end, slug_for(name, place=place), float(confidence))
+
+
+def refuse(document: Document, span: Span, why: str) -> InputError:
+    """The error about a span that a format cannot hold."""
+    return InputError(
+        f"{document.id}: span [{span.start}, {span.end}) {why}: write JSON, which holds everything, or leave it out"
+    )
+
+
+def text_of(id: str, texts: Texts | None, *, place: str) -> Document:
+    """The document of this id among those that were given; raises CorpusError where it is missing."""
+    found = (texts or {}).get(id)
+    if found is None:
+        rule = "the format holds no texts: give them with --texts" if texts is None else "there is no such text"
+        raise CorpusError(f"{place}: the text of {id!r:.80} is needed: {rule}")
+    return found
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turns what goes wrong while a file of another program is read into one line about that file."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
+        raise CorpusError(
+            f"{path}: is not {kind} ({type(error).__name__}: {error!s:.100}): check how it was made"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}): check the path") from None
+
+
+def loaded_json(path: Path, kind: str) -> Any:
+    """The JSON value in a file; raises CorpusError where it is none."""
+    with reading(path, kind):
+        return json.loads(path.read_bytes().decode("utf-8-sig"))

@@ -1,0 +1,194 @@
+"""The formats by name: what each holds, how it is written and, where that is possible, read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.corpora import read_jsonl, read_semeval2021, write_jsonl, write_semeval2021
+from detector.errors import ConfigError, CorpusError, InputError
+from detector.spans import Document
+from detector.writers import (
+    brat,
+    conll,
+    label_studio,
+    lines,
+    parquet,
+    ptc,
+    sarif,
+    spacy,
+    table,
+    web_annotation,
+)
+from detector.writers.carried import Texts, reading
+from detector.writers.json import annotation, dumps, read_annotation
+from detector.writers.provenance import Provenance
+
+Pieces = Callable[[Iterable[Document], Provenance], Iterator[bytes]]
+ToPath = Callable[[Path, Iterable[Document], Provenance], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """A format. ``pieces`` makes the bytes of one file; ``to_path`` writes to a path (a folder, if ``folder``).
+
+    ``holds``: which of confidence, meta (with the characters read) and merged (joined techniques) survive.
+    ``read_with`` reads a format without texts, given these.
+    """
+
+    name: str
+    suffixes: tuple[str, ...] = ()
+    pieces: Pieces | None = None
+    to_path: ToPath | None = None
+    read: Callable[[Path], Iterator[Document]] | None = None
+    read_with: Callable[[Path, Texts | None], Iterator[Document]] | None = None
+    holds: frozenset[str] = frozenset()
+    folder: bool = False
+    binary: bool = False
+
+
+def write_jsonl_annotations(documents: Iterable[Document], provenance: Provenance) -> Iterator[bytes]:
+    """The JSON of each document on a line of its own."""
+    for document in documents:
+        yield (dumps(annotation(document, provenance)) + "\n").encode()
+
+
+def write_json_annotations(documents: Iterable[Document], provenance: Provenance) -> Iterator[bytes]:
+    """The JSON of one document, indented; of several, each on a line of its own."""
+    waiting = iter(documents)
+    first, second = next(waiting, None), next(waiting, None)
+    if first is not None and second is None:
+        yield (dumps(annotation(first, provenance), indent=2) + "\n").encode()
+    elif first is not None and second is not None:
+        yield from write_jsonl_annotations([first, second], provenance)
+        yield from write_jsonl_annotations(waiting, provenance)
+
+
+def read_annotations(path: Path) -> Iterator[Document]:
+    """The documents of a file that holds one annotation, a list of them, or one a line."""
+    with reading(path, "JSON that annotate wrote"):
+        text = path.read_bytes().decode("utf-8-sig")
+        try:
+            value = json.loads(text)
+            records = value if isinstance(value, list) else [value]
+        except json.JSONDecodeError:
+            records = [json.loads(line) for line in text.split("\n") if line.strip()]
+        yield from map(read_annotation, records)
+
+
+_ALL = frozenset(["confidence", "meta", "merged"])
+FORMATS = {
+    one.name: one
+    for one in (
+        FileFormat("json", (".json",), pieces=write_json_annotations, read=read_annotations, holds=_ALL),
+        FileFormat("jsonl", (".jsonl", ".ndjson"), pieces=write_jsonl_annotations, read=read_annotations, holds=_ALL),
+        FileFormat("csv", (".csv",), pieces=table.write_csv, read_with=table.read_csv, holds=_ALL),
+        FileFormat(
+            "parquet",
+            (".parquet",),
+            pieces=parquet.write_parquet,
+            read=parquet.read_parquet,
+            holds=_ALL,
+            binary=True,
+        ),
+        FileFormat("line", pieces=lines.write_lines),
+        FileFormat("github", pieces=lines.write_github),
+        FileFormat("sarif", (".sarif",), pieces=sarif.write_sarif, read=sarif.read_sarif, holds=_ALL),
+        FileFormat(
+            "brat", to_path=brat.write_brat, read=brat.read_brat, holds=frozenset(["confidence", "merged"]), folder=True
+        ),
+        FileFormat(
+            "label-studio", pieces=label_studio.write_label_studio, read=label_studio.read_label_studio, holds=_ALL
+        ),
+        FileFormat(
+            "conll",
+            (".conll", ".iob", ".iob2"),
+            pieces=conll.write_conll,
+            read=conll.read_conll,
+            holds=frozenset(["merged"]),
+        ),
+        FileFormat("spacy", (".spacy",), pieces=spacy.write_docbin, read=spacy.read_docbin, holds=_ALL, binary=True),
+        FileFormat(
+            "web-annotation",
+            (".jsonld",),
+            pieces=web_annotation.write_web_annotation,
+            read_with=web_annotation.read_web_annotation,
+            holds=_ALL,
+        ),
+        FileFormat("ptc", (".tsv", ".ptc"), pieces=ptc.write_ptc_rows),
+        FileFormat(
+            "ptc-corpus",
+            to_path=ptc.write_ptc_folder,
+            read=ptc.read_ptc_folder,
+            folder=True,
+        ),
+        FileFormat(
+            "corpus",
+            to_path=lambda path, documents, _: write_jsonl(path, documents),
+            read=lambda path: iter(read_jsonl(path).documents),
+            holds=_ALL,
+        ),
+        FileFormat(
+            "semeval2021",
+            to_path=lambda path, documents, _: write_semeval2021(path, documents),
+            read=lambda path: iter(read_semeval2021(path).documents),
+        ),
+    )
+}
+"""All formats by name: what ``--format`` and ``convert`` take."""
+
+READABLE = tuple(one.name for one in FORMATS.values() if one.read or one.read_with)
+
+
+def format_of_output(path: str) -> FileFormat | None:
+    """The format that the suffix of a file to be written means; None where it means none."""
+    suffix = Path(path).suffix.lower()
+    return next((one for one in FORMATS.values() if suffix and suffix in one.suffixes), None)
+
+
+def format_of_input(path: Path) -> FileFormat:
+    """The format of a file or folder, by what is in it. Raises ConfigError where it cannot be told."""
+    if path.is_dir():
+        name = "brat" if any(path.glob("*.ann")) else "ptc-corpus" if any(path.glob("article*.txt")) else ""
+    elif not path.exists():
+        raise InputError(f"{path}: there is no such file or folder: check the spelling")
+    else:
+        by_suffix = format_of_output(str(path))
+        json_like = path.suffix.lower() in (".json", ".jsonl", ".ndjson")
+        name = _json_format(path) if json_like else by_suffix.name if by_suffix else ""
+    if not name:
+        raise ConfigError(f"{path}: its format cannot be told: name it with --from ({', '.join(READABLE)})")
+    return FORMATS[name]
+
+
+def _json_format(path: Path) -> str:
+    """The format of a JSON or JSONL file, by the keys of its first object."""
+    with reading(path, "JSON"):
+        text = path.read_bytes().decode("utf-8-sig")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = json.loads(next(line for line in text.split("\n") if line.strip()))
+        first = (value[0] if value else {}) if isinstance(value, list) else value
+        if not isinstance(first, dict):
+            raise CorpusError(f"{path}: holds no objects: name a file that annotate or a tool for annotation wrote")
+    known = {
+        "runs": "sarif",
+        "schema_version": "json",
+        "@context": "web-annotation",
+        "data": "label-studio",
+        "labels": "semeval2021",
+        "spans": "corpus",
+    }
+    return next((name for key, name in known.items() if key in first), "")
+
+
+def read_format(format: FileFormat, path: Path, texts: Texts | None = None) -> Iterator[Document]:
+    """The documents of a file in this format; raises ConfigError for a format that cannot be read back."""
+    if format.read is not None:
+        return format.read(path)
+    if format.read_with is not None:
+        return format.read_with(path, texts)
+    raise ConfigError(f"{path}: {format.name} cannot be read back: convert from {', '.join(READABLE)}")

@@ -1,0 +1,54 @@
+"""The files of the propaganda-techniques tasks: submission rows, and the corpus itself as a folder.
+
+A row is ``id, technique, start, end``, tab-separated, offsets in code points. In a submission, spans of one technique
+that share characters are merged, the id of ``…/article123.txt`` is ``123``, and techniques are named as the corpus of
+14 names does; those that it cannot name are left out. The folder has ``articleID.txt`` and its labels, in our names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from detector.corpora import read_ptc, write_articles, write_labels
+from detector.errors import InputError
+from detector.metrics import named_ranges
+from detector.spans import Document, merge_ranges
+from detector.techniques import inventory
+from detector.writers.provenance import Provenance
+
+SUBMISSION = "ptc-14"
+_ARTICLE = re.compile(r"article([^./\\]+)\.[^/\\]*$")
+
+
+def write_ptc_rows(documents: Iterable[Document], provenance: Provenance) -> Iterator[bytes]:
+    """The rows of a submission, a piece a document."""
+    known = inventory(SUBMISSION)
+    for document in documents:
+        ranges: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for name, start, end in named_ranges(document, known):
+            ranges[name].append((start, end))
+        rows = sorted((start, end, name) for name, found in ranges.items() for start, end in merge_ranges(found))
+        yield "".join(f"{_id(document)}\t{name}\t{start}\t{end}\n" for start, end, name in rows).encode()
+
+
+def write_ptc_folder(folder: Path, documents: Iterable[Document], provenance: Provenance) -> None:
+    """Writes articles and labels into one folder; raises InputError for an id that no article can have."""
+    kept = list(documents)
+    for document in kept:
+        if not re.fullmatch(r"[^\t\r\n./\\]+", document.id):
+            raise InputError(f"{document.id!r:.60}: an id in this layout has no dot, slash or tab: rename the document")
+    write_articles(folder, kept)
+    write_labels(folder, kept, inventory("detector"))
+
+
+def read_ptc_folder(folder: Path) -> Iterator[Document]:
+    """The articles of a folder with the labels in it."""
+    yield from read_ptc(folder, folder).documents
+
+
+def _id(document: Document) -> str:
+    found = _ARTICLE.search(document.id)
+    return found[1] if found else re.sub(r"[\t\r\n]", " ", document.id)

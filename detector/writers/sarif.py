@@ -1,0 +1,130 @@
+"""SARIF 2.1.0, for code-scanning tools and editors: a run, a rule a technique, a result a finding.
+
+Columns and offsets count code points (``columnKind``). The texts are in it (``artifacts[].contents``), so it can be
+read back. ``rank`` is the confidence in per cent; the confidence itself is in ``properties``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from detector.spans import Document, LineIndex, text_hash
+from detector.techniques import NAMES, members, technique
+from detector.writers.carried import checked, loaded_json, reading
+from detector.writers.json import dumps, span_records
+from detector.writers.provenance import Provenance
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+def write_sarif(documents: Iterable[Document], provenance: Provenance) -> Iterator[bytes]:
+    """One log with one run, in one piece."""
+    artifacts, results = [], []
+    for index, document in enumerate(documents):
+        artifacts.append(_artifact(document))
+        results += list(_results(document, index))
+    run = {
+        "tool": {"driver": _driver(provenance)},
+        "columnKind": "unicodeCodePoints",
+        "newlineSequences": ["\r\n", "\n", "\r"],
+        "invocations": [{"executionSuccessful": True}],
+        "artifacts": artifacts,
+        "results": results,
+        "properties": {"model": dict(provenance.model()), "settings": dict(provenance.settings())},
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    yield (dumps(log, indent=1) + "\n").encode()
+
+
+def read_sarif(path: Path) -> Iterator[Document]:
+    """The documents of a log that `write_sarif` made; raises CorpusError for another program's."""
+    log = loaded_json(path, "SARIF with the texts in it")
+    with reading(path, "SARIF with the texts in it"):
+        for run in log["runs"]:
+            for index, artifact in enumerate(run["artifacts"]):
+                id, text = unquote(artifact["location"]["uri"]), artifact["contents"]["text"]
+                meta = artifact.get("properties", {})
+                document = Document(id, text, meta=meta.get("meta", {}), n_read=meta.get("n_characters_read"))
+                spans = [
+                    _span(r, document.text, f"{path}: {id}")
+                    for r in run["results"]
+                    if r["locations"][0]["physicalLocation"]["artifactLocation"]["index"] == index
+                ]
+                yield document.with_spans(spans, n_read=document.n_read)
+
+
+def _span(result: dict[str, Any], text: str, place: str) -> Any:
+    region = result["locations"][0]["physicalLocation"]["region"]
+    start, confidence = region["charOffset"], result["properties"]["confidence"]
+    return checked(start, start + region["charLength"], result["ruleId"], text, place=place, confidence=confidence)
+
+
+def _driver(provenance: Provenance) -> dict[str, Any]:
+    rules = [
+        {
+            "id": name,
+            "name": technique(name).title,
+            "shortDescription": {"text": technique(name).title},
+            "fullDescription": {"text": technique(name).definition},
+            "help": {"text": f"{technique(name).recognise} {technique(name).question}"},
+            "defaultConfiguration": {"level": "note"},
+            "properties": {"family": technique(name).family, "code": technique(name).code},
+        }
+        for name in NAMES
+    ]
+    return {"name": "rhetoric-detector", "version": provenance.version, "rules": rules}
+
+
+def _artifact(document: Document) -> dict[str, Any]:
+    properties: dict[str, Any] = {"meta": json.loads(json.dumps(dict(document.meta), default=str))}
+    if document.n_read is not None:
+        properties["n_characters_read"] = document.n_read
+    return {
+        "location": {"uri": quote(document.id.encode("utf-8", "surrogatepass"), safe="/")},
+        "contents": {"text": document.text},
+        "encoding": "utf-8",
+        "hashes": {"sha-256": text_hash(document.text).removeprefix("sha256:")},
+        "properties": properties,
+    }
+
+
+def _results(document: Document, index: int) -> Iterator[dict[str, Any]]:
+    lines = LineIndex(document.text)
+    seen: Counter[str] = Counter()
+    uri = quote(document.id.encode("utf-8", "surrogatepass"), safe="/")
+    for span in span_records(document):
+        end_line, end_column = lines.position(span["end"])
+        region = {
+            "startLine": span["line"],
+            "startColumn": span["column"],
+            "endLine": end_line,
+            "endColumn": end_column,
+            "charOffset": span["start"],
+            "charLength": span["end"] - span["start"],
+            "snippet": {"text": span["quote"]},
+        }
+        key = f"{document.id}\0{span['technique']}\0{span['quote']}"
+        seen[key] += 1
+        rule = members(span["technique"])
+        yield {
+            "ruleId": span["technique"],
+            **({"ruleIndex": NAMES.index(rule[0])} if len(rule) == 1 else {}),
+            "level": "note",
+            "kind": "fail",
+            "message": {"text": f"{span['title']} ({span['confidence']:.0%}): “{span['quote']}”"},
+            "rank": round(100 * span["confidence"], 2),
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri, "index": index}, "region": region}}],
+            "partialFingerprints": {"quoteAndTechnique/v1": _fingerprint(f"{key}\0{seen[key]}")},
+            "properties": {key: span[key] for key in ("confidence", "family", "place", "in_quote", "speaker")},
+        }
+
+
+def _fingerprint(text: str) -> str:
+    """Stays the same while the words stay the same, wherever in the text they move."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,0 +1,193 @@
+"""`detector convert`: between every two formats that can hold the same, and back without loss."""
+
+import itertools
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detector.cli import main
+from detector.errors import ConfigError, InputError
+from detector.spans import Document, Span
+from detector.techniques import NAMES, inventory
+from detector.writers.catalogue import FORMATS, FileFormat, format_of_input, format_of_output, read_format
+from detector.writers.json import annotation, dumps, read_annotation
+from detector.writers.provenance import Provenance
+
+PROVENANCE = Provenance("1", "tiny", "sha256:00")
+HOLD_TEXT = ("json", "jsonl", "parquet", "sarif", "brat", "label-studio", "conll", "spacy", "corpus", "ptc-corpus")
+NEED_TEXTS = ("csv", "web-annotation")
+TECHNIQUES = tuple(inventory("semeval-2021").slug(name) for name in inventory("semeval-2021").names)
+WORD = st.text(st.characters(exclude_categories=("Cs", "Z", "Cc"), exclude_characters="\x85"), min_size=1, max_size=6)
+GAP = st.sampled_from([" ", "  ", "\n", "\r\n", "\n\n", "\t", ", ", "😀", "\u2028", ' "', "#"])
+
+
+@st.composite
+def documents(draw: st.DrawFn, id: str) -> Document:
+    """A document whose spans begin and end with a word, none overlapping another of its technique: all can hold it."""
+    words = draw(st.lists(st.tuples(WORD, GAP), min_size=0, max_size=12))
+    text, edges = "", []
+    for word, gap in words:
+        edges.append((len(text), len(text) + len(word)))
+        text += word + gap
+    spans: list[Span] = []
+    for technique in draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=5)) if edges else ():
+        first = draw(st.integers(0, len(edges) - 1))
+        last = draw(st.integers(first, len(edges) - 1))
+        spans.append(Span(edges[first][0], edges[last][1], technique, draw(st.integers(0, 10_000)) / 10_000))
+    meta = draw(st.dictionaries(st.sampled_from(["title", "outlet"]), st.text(max_size=5).filter(_utf8), max_size=2))
+    return Document(id, text, meta=meta).with_spans(spans)
+
+
+def _utf8(text: str) -> bool:
+    return text.encode("utf-8", "replace").decode() == text
+
+
+def write(one: FileFormat, documents: Iterable[Document], path: Path) -> None:
+    if one.pieces is not None:
+        path.write_bytes(b"".join(one.pieces(documents, PROVENANCE)))
+    elif one.to_path is not None:
+        one.to_path(path, documents, PROVENANCE)
+
+
+def through(name: str, documents: tuple[Document, ...], folder: Path, number: int) -> tuple[Document, ...]:
+    """The documents written in a format and read back, in their order."""
+    path = folder / f"{number}-{name}"
+    write(FORMATS[name], documents, path)
+    texts = {document.id: replace(document, spans=()) for document in documents}
+    back = {document.id: document for document in read_format(FORMATS[name], path, texts)}
+    return tuple(back[document.id] for document in documents)
+
+
+def core(documents: Iterable[Document], held: frozenset[str]) -> list[object]:
+    """What a format that holds this much must give back."""
+    return [
+        (
+            document.id,
+            document.text,
+            sorted(
+                (s.start, s.end, s.technique, s.confidence if "confidence" in held else 1.0) for s in document.spans
+            ),
+            dict(document.meta) if "meta" in held else {},
+        )
+        for document in documents
+    ]
+
+
+@pytest.mark.parametrize("name", [*HOLD_TEXT, *NEED_TEXTS])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=documents("a"), second=documents("b"))
+def test_every_format_gives_back_what_it_holds(tmp_path_factory, name: str, first: Document, second: Document):
+    pytest.importorskip("spacy" if name == "spacy" else "json")
+    given_ = (first, second)
+    back = through(name, given_, tmp_path_factory.mktemp("format"), 0)
+    assert core(back, FORMATS[name].holds) == core(given_, FORMATS[name].holds)
+    assert all(b.text[s.start : s.end] == d.quote(s) for b, d in zip(back, given_, strict=True) for s in b.spans)
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations([*HOLD_TEXT, *NEED_TEXTS], 2)))
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=documents("a"), second=documents("b"))
+def test_there_and_back_between_every_two(tmp_path_factory, one: str, other: str, first: Document, second: Document):
+    pytest.importorskip("spacy" if "spacy" in (one, other) else "json")
+    folder, held = tmp_path_factory.mktemp("formats"), FORMATS[one].holds & FORMATS[other].holds
+    given_ = (first, second)
+    there = through(other, through(one, given_, folder, 1), folder, 2)
+    assert core(through(one, there, folder, 3), held) == core(given_, held)
+
+
+def test_semeval_holds_its_own_techniques(tmp_path: Path):
+    document = Document("1", "They lie 😀 to us", (Span(5, 8, TECHNIQUES[0]),))
+    assert through("semeval2021", (document,), tmp_path, 0) == (document,)
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+DOCUMENT = Document("a", "They are vile 😀 liars.", meta={"title": "x"}).with_spans(
+    [Span(9, 21, "loaded-language", 0.75), Span(9, 13, "doubt+slogans", 0.5)], n_read=22
+)
+
+
+def run(capfdbinary, *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(["convert", *map(str, arguments)])
+    captured = capfdbinary.readouterr()
+    return int(stop.value.code or 0), captured.out.decode(), captured.err.decode()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    file = tmp_path / "in.json"
+    file.write_text(dumps(annotation(DOCUMENT, PROVENANCE), indent=2), encoding="utf-8")
+    return file
+
+
+def test_formats_are_told_by_suffix_and_content(source: Path, tmp_path: Path, capfdbinary):
+    pytest.importorskip("spacy")
+    chain = ["one.jsonl", "two.parquet", "three.sarif", "four.spacy", "five.json"]
+    for before, after in itertools.pairwise([source.name, *chain]):
+        code, out, err = run(capfdbinary, tmp_path / before, tmp_path / after)
+        assert (code, out) == (0, "")
+        assert "1 document with 2 findings" in err
+    assert read_annotation(json.loads((tmp_path / "five.json").read_text())) == DOCUMENT
+
+
+def test_model_and_settings_survive_json(source: Path, tmp_path: Path, capfdbinary):
+    run(capfdbinary, source, tmp_path / "out.jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text())["model"] == {"name": "tiny", "hash": "sha256:00"}
+
+
+def test_what_is_lost_is_told(source: Path, tmp_path: Path, capfdbinary):
+    code, _, err = run(capfdbinary, source, tmp_path / "out.conll")
+    assert code == 0
+    assert "conll holds no confidences: 2 left out" in err
+    assert "what came with 1 document is left out" in err
+    code, _, err = run(capfdbinary, source, tmp_path / "corpus", "--to", "ptc-corpus")
+    assert "has no names for joined techniques: 1 finding left out" in err
+
+
+def test_a_table_comes_back_with_its_texts(source: Path, tmp_path: Path, capfdbinary):
+    run(capfdbinary, source, tmp_path / "out.csv")
+    code, _, err = run(capfdbinary, tmp_path / "out.csv", tmp_path / "back.json")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "give them with --texts" in err
+    assert run(capfdbinary, tmp_path / "out.csv", tmp_path / "back.json", "--texts", source)[0] == 0
+    back = read_annotation(json.loads((tmp_path / "back.json").read_text()))
+    assert (back.text, back.spans) == (DOCUMENT.text, DOCUMENT.spans)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.json", "out.csv"], "there is no such file or folder"),
+        (["in.json", "out.xyz"], "its suffix means no format"),
+        (["folder", "out.json"], "its format cannot be told"),
+        (["in.json", "no/such/out.csv"], "there is no such folder"),
+        (["in.json", "out.json", "--from", "line"], "line cannot be read back"),
+        (["in.json", "out.json", "--from", "sarif"], "is not SARIF"),
+        (["in.json", "in.json/x", "--to", "brat"], "cannot be written"),
+    ],
+)
+def test_a_wrong_call_is_one_line(source: Path, tmp_path: Path, capfdbinary, monkeypatch, arguments, message: str):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    code, out, err = run(capfdbinary, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.splitlines()[-1].startswith("error: ")
+
+
+def test_the_format_of_a_path(tmp_path: Path):
+    assert format_of_output("x.SARIF") is FORMATS["sarif"]
+    assert format_of_output("x") is None
+    with pytest.raises(InputError, match="there is no such file"):
+        format_of_input(tmp_path / "missing")
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(ConfigError, match="name it with --from"):
+        format_of_input(tmp_path / "a.txt")
+    assert unquote("a%2Fb") == "a/b"

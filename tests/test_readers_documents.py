@@ -1,0 +1,421 @@
+"""Readers of documents: files that other programs made, wrong files, and hostile ones."""
+
+import io
+import tracemalloc
+import zipfile
+import zlib
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from detector.errors import InputError
+from detector.readers.language import foreign_language, language_of
+from detector.readers.limits import Limits
+from detector.readers.sources import KINDS, SUFFIXES, Sources
+from detector.readers.subtitles import clock_time
+from detector.spans import Document, Span
+from detector.writers.naming import place_of
+
+SAMPLES = Path(__file__).parent / "samples"
+SENTENCES = (
+    "“They want to destroy everything we love,” said Maria Ortega, who has sold bread beside it for thirty years",
+    "until then the café 😀 under the bridge stays open, and so does the naïve hope of its guests.",
+    "The opposition speaks of a disgrace.",
+)
+
+
+def read_one(path: Path | str, data: bytes | None = None, **options) -> Document:
+    if data is not None:
+        Path(path).write_bytes(data)
+    (item,) = Sources(**options).read(str(path))
+    if isinstance(item, InputError):
+        raise item
+    return item
+
+
+def read_bytes_as(tmp_path: Path, name: str, data: bytes, **options) -> Document:
+    return read_one(tmp_path / name, data, **options)
+
+
+def ranges(document: Document, key: str) -> list[str]:
+    return [document.text[start:end] for start, end in document.meta[key]]
+
+
+# -- files that other programs made ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["article.docx", "article.epub", "article.html", "article.pdf"])
+def test_the_same_article_in_every_format(name: str):
+    document = read_one(SAMPLES / name)
+    for sentence in SENTENCES:
+        assert sentence in document.text
+    assert document.text.startswith("The mayor and the bridge")
+    assert document.meta["title"] == "The mayor and the bridge"
+    assert document.text == document.text.strip()
+
+
+@pytest.mark.parametrize("name", ["article.docx", "article.epub", "article.html"])
+def test_block_quotes_are_kept_where_the_markup_has_them(name: str):
+    document = read_one(SAMPLES / name)
+    (quote,) = ranges(document, "block_quotes")
+    assert quote.startswith("This vile plan is an insult")
+    assert quote.endswith("We will not forget it.")
+    assert document.meta["author"] == "Ada Example"
+
+
+def test_markdown_keeps_its_marks():
+    file = SAMPLES / "article.md"
+    assert read_one(file).text == file.read_bytes().decode()
+
+
+def test_a_page_has_its_metadata_and_no_navigation(tmp_path: Path):
+    page = """<html><head><title>Budget row | The Daily Example</title><meta name="author" content="Jane Roe">
+      <meta property="og:site_name" content="The Daily Example">
+      <meta property="article:published_time" content="2024-03-05T10:00:00Z"></head>
+      <body><nav><a href="/">Home</a> <a href="/x">Sport</a></nav><article><h1>Budget row splits the council</h1>
+      <p>The council met on Tuesday to talk about the <b>budget</b> and it was a long evening for everyone, with
+      speeches that went on for hours and hours.</p><p>They want to destroy everything we love, said one of them, and
+      nobody knew what to answer to that.</p></article>
+      <footer>Copyright</footer><script>alert(1)</script></body></html>"""
+    document = read_bytes_as(tmp_path, "page.html", page.encode())
+    assert {key: document.meta[key] for key in ("author", "date", "outlet")} == {
+        "author": "Jane Roe",
+        "date": "2024-03-05",
+        "outlet": "The Daily Example",
+    }
+    assert document.text.startswith("Budget row splits the council\n\nThe council met")
+    assert "about the budget and it was" in document.text
+    assert "Home" not in document.text
+    assert "alert" not in document.text
+
+
+def test_a_page_in_an_old_encoding(tmp_path: Path):
+    text = "<p>Die Größe der “Lüge” – übertrieben, sagte sie, und noch viele weitere Wörter für einen Artikel.</p>" * 3
+    page = f'<html><head><meta charset="iso-8859-1"></head><body><article>{text}</article></body></html>'
+    assert "Größe der “Lüge” – übertrieben" in read_bytes_as(tmp_path, "a.htm", page.encode("cp1252")).text
+
+
+def test_a_pdf_by_another_producer_has_pages_and_whole_words(tmp_path: Path):
+    canvas = pytest.importorskip("reportlab.pdfgen.canvas")
+    file = tmp_path / "paper.pdf"
+    pdf = canvas.Canvas(str(file))
+    pdf.setTitle("A paper")
+    for page, word in enumerate(("first", "second", "third"), start=1):
+        pdf.drawString(70, 800, f"The Example Review, page {page}")
+        lines = [f"A {word} sentence says that the gov-", f"ernment must fall, {word} of all,", f"{word}ly."]
+        for i, line in enumerate(lines):
+            pdf.drawString(70, 740 - 14 * i, line)
+        pdf.showPage()
+    pdf.save()
+    document = read_one(file)
+    assert document.text == "\n\n".join(
+        f"A {word} sentence says that the government must fall, {word} of all, {word}ly."
+        for word in ("first", "second", "third")
+    )
+    start = document.text.index("A third")
+    assert place_of(document, Span(start, start + 8, "doubt")) == "page 3"
+    assert document.meta["title"] == "A paper"
+
+
+def test_a_pdf_without_text_or_with_a_password(tmp_path: Path):
+    canvas = pytest.importorskip("reportlab.pdfgen.canvas")
+    from reportlab.lib.pdfencrypt import StandardEncryption
+
+    empty = canvas.Canvas(str(tmp_path / "scan.pdf"))
+    empty.rect(10, 10, 100, 100)
+    empty.save()
+    with pytest.raises(InputError, match="has no text, only images"):
+        read_one(tmp_path / "scan.pdf")
+    locked = canvas.Canvas(str(tmp_path / "locked.pdf"), encrypt=StandardEncryption("secret", strength=128))
+    locked.drawString(10, 10, "x")
+    locked.save()
+    with pytest.raises(InputError, match="locked with a password"):
+        read_one(tmp_path / "locked.pdf")
+
+
+def test_a_word_document_as_it_reads_after_all_changes(tmp_path: Path):
+    docx = pytest.importorskip("docx")
+    made = docx.Document()
+    made.core_properties.title = "Minutes"
+    made.add_heading("The plan", 1)
+    paragraph = made.add_paragraph("They ")
+    paragraph.add_run("lie").bold = True
+    paragraph.add_run(" to us\tagain.")
+    made.add_paragraph("A vile insult.", style="Quote")
+    table = made.add_table(1, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text = "left", "right"
+    deleted = paragraph._p.makeelement(docx.oxml.ns.qn("w:del"), {})
+    run = paragraph._p.makeelement(docx.oxml.ns.qn("w:r"), {})
+    text = paragraph._p.makeelement(docx.oxml.ns.qn("w:delText"), {})
+    text.text = "GONE"
+    run.append(text)
+    deleted.append(run)
+    paragraph._p.append(deleted)
+    made.save(str(tmp_path / "a.docx"))
+    document = read_one(tmp_path / "a.docx")
+    assert document.text == "The plan\n\nThey lie to us\tagain.\n\nA vile insult.\n\nleft\tright"
+    assert ranges(document, "block_quotes") == ["A vile insult."]
+    assert document.meta["title"] == "Minutes"
+
+
+SRT = """1
+00:00:01,000 --> 00:00:02,500
+They want to <i>destroy</i>
+everything
+
+2
+01:01:02,000 --> 01:01:03,000
+we love.
+"""
+VTT = """WEBVTT
+
+00:01.000 --> 00:02.500
+They want to destroy
+everything
+
+01:01:02.000 --> 01:01:03.000
+we love.
+"""
+ASS = """[Script Info]
+ScriptType: v4.00+
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,They want to {\\b1}destroy\\Neverything
+Comment: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,hidden
+Dialogue: 0,1:01:02.00,1:01:03.00,Default,,0,0,0,,we love.
+"""
+SUBTITLES = {"a.srt": SRT, "a.vtt": VTT, "a.ass": ASS}
+
+
+@pytest.mark.parametrize("name", SUBTITLES)
+def test_subtitles_know_the_second_of_a_finding(tmp_path: Path, name: str):
+    document = read_bytes_as(tmp_path, name, SUBTITLES[name].encode())
+    assert document.text == "They want to destroy everything\nwe love."
+    assert place_of(document, Span(5, 20, "doubt")) == "0:00:01"
+    assert place_of(document, Span(32, 39, "doubt")) == "1:01:02"
+    assert clock_time(3_661_999) == "1:01:01"
+
+
+def message(subtype: str | None = None) -> EmailMessage:
+    mail = EmailMessage()
+    mail["Subject"], mail["From"] = "Re: the bridge – now", "Ann Lée <ann@example.org>"
+    mail["Date"] = "Tue, 05 Mar 2024 10:00:00 +0100"
+    if subtype == "html":
+        mail.set_content("<p>They <b>lie</b>.</p><blockquote>Never!</blockquote>", subtype="html")
+    else:
+        mail.set_content("They lie – to all of us.\n\n> Never!\n")
+        mail.add_alternative("<p>Another text</p>", subtype="html")
+    mail.add_attachment(b"%PDF-", maintype="application", subtype="pdf", filename="plan.pdf")
+    return mail
+
+
+def test_mail_is_subject_and_text(tmp_path: Path):
+    document = read_bytes_as(tmp_path, "a.eml", message().as_bytes())
+    assert document.text == "Re: the bridge – now\n\nThey lie – to all of us.\n\n> Never!"
+    assert document.meta["author"] == "Ann Lée <ann@example.org>"
+    assert (document.meta["date"], document.meta["attachments"]) == ("2024-03-05", ["plan.pdf"])
+
+
+def test_mail_that_is_only_html(tmp_path: Path):
+    document = read_bytes_as(tmp_path, "a.eml", message("html").as_bytes())
+    assert document.text == "Re: the bridge – now\n\nThey lie.\n\nNever!"
+    assert ranges(document, "block_quotes") == ["Never!"]
+
+
+# -- archives ---------------------------------------------------------------------------------------------------------
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def test_an_archive_is_the_documents_in_it(tmp_path: Path):
+    inner = zipped({"deep.txt": b"Deep."})
+    files = {
+        "b/two.html": (SAMPLES / "article.html").read_bytes(),
+        "a.txt": b"One.",
+        "bad.txt": bytes(9),
+        "picture.png": b"\x89PNG",
+        "__MACOSX/._a.txt": b"junk",
+        "../escape.txt": b"Up.",
+        "inner.zip": inner,
+    }
+    file = tmp_path / "news.zip"
+    file.write_bytes(zipped(files))
+    found = list(Sources().read(str(file)))
+    documents = [item.id.removeprefix(str(file)) for item in found if isinstance(item, Document)]
+    assert documents == ["!a.txt", "!b/two.html", "!inner.zip!deep.txt"]
+    (error,) = [item for item in found if isinstance(item, InputError)]
+    assert str(error).startswith(f"{file}!bad.txt: character 0 is NUL")
+    assert {path.name for path in tmp_path.iterdir()} == {"news.zip"}  # nothing is unpacked to the disk
+
+
+def test_archives_in_archives_in_archives_are_refused(tmp_path: Path):
+    data = zipped({"a.txt": b"x"})
+    for _ in range(4):
+        data = zipped({"inner.zip": data})
+    with pytest.raises(InputError, match="lies in 2 archives"):
+        read_bytes_as(tmp_path, "deep.zip", data)
+
+
+# -- hostile files ----------------------------------------------------------------------------------------------------
+
+SMALL = Limits(n_unpacked=2_000_000, n_files=50, n_bytes=1_000_000)
+LAUGHS = (
+    '<?xml version="1.0"?><!DOCTYPE w [<!ENTITY a "lol">'
+    + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9))
+    + "]>"
+)
+
+
+def docx_with(document_xml: bytes) -> bytes:
+    return zipped({"word/document.xml": document_xml})
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("bomb.zip", zipped({"a.txt": bytes([32]) * 5_000_000}), "unpacks to more than 2,000,000 bytes"),
+        ("many.zip", zipped({f"{i}.txt": b"x" for i in range(60)}), "holds more than 50 files"),
+        ("empty.zip", zipped({}), "no file in this archive is of a kind"),
+        ("cut.zip", zipped({"a.txt": b"x" * 999})[:-30], "is no intact zip file"),
+        ("no.zip", b"not a zip", "is no intact zip file"),
+        ("bomb.docx", docx_with(b" " * 5_000_000), "unpacks to more than"),
+        ("laughs.docx", docx_with(f"{LAUGHS}<w>&j;</w>".encode()), "hostile|defines entities"),
+        (
+            "file.docx",
+            docx_with(b'<!DOCTYPE w [<!ENTITY x SYSTEM "file:///etc/passwd">]><w>&x;</w>'),
+            "defines entities",
+        ),
+        ("broken.docx", docx_with(b"<w:document"), "XML is damaged"),
+        ("other.docx", zipped({"a.txt": b"x"}), "is no Word document"),
+        ("no.docx", b"\xd0\xcf\x11\xe0 an old .doc", "is no intact zip file"),
+        ("other.epub", zipped({"a.txt": b"x"}), "is no e-book"),
+        ("gap.epub", zipped({"META-INF/container.xml": b"<c><rootfile full-path='x.opf'/></c>"}), "'x.opf' is missing"),
+        ("no.pdf", b"plain text", "is no intact PDF"),
+        ("cut.pdf", (SAMPLES / "article.pdf").read_bytes()[:3000], "cut.pdf: "),
+        ("no.srt", b"\x00\x01", "cut.srt|no.srt"),
+        ("no.srt", b"Only prose, no cues at all.", "no subtitle|no subtitles"),
+        ("no.eml", b"\n\nno header", "is no e-mail"),
+        ("blank.html", b"<html><body></body></html>", "no article was found"),
+        ("large.html", b"<p>" * 400_000, "has more than 1,000,000 bytes"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else "",
+)
+def test_wrong_and_hostile_files_are_one_line(tmp_path: Path, name: str, data: bytes, message: str):
+    tracemalloc.start()
+    with pytest.raises(InputError, match=message) as caught:
+        read_bytes_as(tmp_path, name, data, limits=SMALL)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / name))
+    assert peak < 60_000_000
+
+
+def pdf_with(stream: bytes, *, n_pages: int = 1) -> bytes:
+    """A PDF whose pages all show the same compressed content."""
+    font = b"/Resources<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
+    kids = b" ".join(b"%d 0 R" % (4 + i) for i in range(n_pages))
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[%s]/Count %d>>" % (kids, n_pages),
+        b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(stream), stream),
+        *[b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]%s/Contents 3 0 R>>" % font] * n_pages,
+    ]
+    data, offsets = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    end = b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(data))
+    return data + b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + table + end
+
+
+def test_pdf_bombs_are_one_line(tmp_path: Path):
+    whole = zlib.compress(b"BT /F1 9 Tf (Bomb) Tj ET ")
+    assert read_bytes_as(tmp_path, "whole.pdf", pdf_with(whole)).text == "Bomb"
+    packer = zlib.compressobj(9)
+    bomb = b"".join(packer.compress(b"q " * 500_000) for _ in range(150)) + packer.flush()
+    assert len(bomb) < 500_000
+    with pytest.raises(InputError, match="unpacks to too many bytes"):
+        read_bytes_as(tmp_path, "bomb.pdf", pdf_with(bomb))
+    slow = zlib.compress(b"BT /F1 9 Tf (x) Tj ET " * 5_000)
+    with pytest.raises(InputError, match=r"takes longer than 0\.5 seconds"):
+        read_bytes_as(tmp_path, "slow.pdf", pdf_with(slow, n_pages=2_000), limits=Limits(seconds=0.5))
+    with pytest.raises(InputError, match="has more than 10 pages"):
+        read_bytes_as(tmp_path, "long.pdf", pdf_with(whole, n_pages=11), limits=Limits(n_pages=10))
+
+
+def test_deep_markup_does_not_break_the_reader(tmp_path: Path):
+    inside = "<p>They want to destroy everything that we love, and nobody has asked us about it at all.</p>" * 3
+    data = ("<div>" * 20_000 + inside + "</div>" * 20_000).encode()
+    (tmp_path / "deep.html").write_bytes(data)
+    (item,) = Sources().read(str(tmp_path / "deep.html"))  # libxml2 may refuse such a depth
+    assert "\n" not in str(item) if isinstance(item, InputError) else "destroy" in item.text
+
+
+def test_a_book_with_locked_pages_is_refused(tmp_path: Path):
+    with zipfile.ZipFile(SAMPLES / "article.epub") as book:
+        files = {name: book.read(name) for name in book.namelist()}
+    lock = b'<encryption><EncryptedData><EncryptionMethod Algorithm="%s"/></EncryptedData></encryption>'
+    locked = {**files, "META-INF/encryption.xml": lock % b"http://www.w3.org/2001/04/xmlenc#aes256-cbc"}
+    with pytest.raises(InputError, match="DRM"):
+        read_bytes_as(tmp_path, "a.epub", zipped(locked))
+    fonts = {**files, "META-INF/encryption.xml": lock % b"http://www.idpf.org/2008/embedding"}
+    assert SENTENCES[0] in read_bytes_as(tmp_path, "b.epub", zipped(fonts)).text
+
+
+def test_a_zip_entry_with_a_password_is_an_error_row(tmp_path: Path):
+    data = bytearray(zipped({"a.txt": b"x"}))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + offset] |= 1
+    with pytest.raises(InputError, match="locked with a password"):
+        read_bytes_as(tmp_path, "a.zip", bytes(data))
+
+
+def test_a_missing_package_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import builtins
+
+    real = builtins.__import__
+
+    def without(name: str, *rest, **more):
+        if name.split(".")[0] in ("trafilatura", "pypdf", "lxml", "pysubs2"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    for name, extra in (("a.html", "html"), ("a.pdf", "pdf"), ("a.srt", "subtitles")):
+        with pytest.raises(InputError, match=rf"pip install 'rhetoric-detector\[{extra}\]'"):
+            read_bytes_as(tmp_path, name, b"x")
+    with pytest.raises(InputError, match=r"rhetoric-detector\[docx\]"):
+        read_bytes_as(tmp_path, "a.docx", docx_with(b"<w/>"))
+
+
+# -- which reader -----------------------------------------------------------------------------------------------------
+
+
+def test_the_kind_is_told_by_suffix_then_by_first_bytes(tmp_path: Path):
+    for name in ("article.docx", "article.epub", "article.pdf", "article.html"):
+        document = read_bytes_as(tmp_path, "noname", (SAMPLES / name).read_bytes())
+        assert document.meta["format"] == name.partition(".")[2]
+    (piped,) = Sources(kind="pdf").read("-", stdin=io.BytesIO((SAMPLES / "article.pdf").read_bytes()))
+    assert isinstance(piped, Document)
+    assert SENTENCES[2] in piped.text
+    assert set(KINDS) == set(SUFFIXES.values())
+
+
+def test_the_language_is_told_or_left_open():
+    english = "They say that the people of this country will not have it, and they are right about that."
+    german = "Die Regierung hat gestern beschlossen, dass niemand mehr ohne Genehmigung in die Stadt fahren darf."
+    assert language_of(english) == "en"
+    assert foreign_language(english) is None
+    assert foreign_language(german) == "de"
+    assert foreign_language("Nein!") is None
+    assert foreign_language(german, ("en", "de")) is None

@@ -1,0 +1,236 @@
+"""The report on a corpus, without a browser: its files, its numbers, its limits."""
+
+import json
+import random
+import re
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.cli import main
+from detector.errors import InputError
+from detector.report import corpus
+from detector.report.corpus import corpus_files, page_path
+from detector.report.rates import rates
+from detector.report.results import Result, read_results
+from detector.spans import Document, Span
+from detector.techniques import NAMES
+from detector.writers.json import annotation, dumps
+from detector.writers.provenance import Provenance
+
+PROVENANCE = Provenance("1.2.3", "tiny", "sha256:00", precision=0.5)
+DAY = date(2025, 3, 4)
+
+
+def document(name: str, text: str, *spans: Span, **meta: str) -> Result:
+    return Document(name, text, meta=meta).with_spans(spans), PROVENANCE
+
+
+RESULTS = [
+    document(
+        "a.txt", "one two three four peddling", Span(19, 27, "loaded-language", 0.9), outlet="Post", date="2024-01-05"
+    ),
+    document("b.txt", "peddling again", Span(0, 8, "loaded-language", 0.4), outlet="Post", date="2024-02-01"),
+    document("c.txt", "And you? Yes.", Span(0, 8, "straw-man+whataboutism", 0.7), outlet="Mail", date="soon"),
+    document("d.txt", ""),
+]
+
+
+def report(results: list[Result] | Iterator[Result]) -> dict[str, str]:
+    return dict(corpus_files(results, name="news", created=DAY))
+
+
+def rows(files: dict[str, str]) -> list[list[object]]:
+    """All rows of the data files, in order."""
+    data = [files[name] for name in sorted(files) if name.startswith("data/")]
+    return [row for text in data for row in json.loads(text.removeprefix("addDocuments(").removesuffix(");\n"))]
+
+
+def test_the_files_and_their_order():
+    names = [name for name, _ in corpus_files(RESULTS, name="news", created=DAY)]
+    assert names == [
+        "assets/report.css",
+        "assets/report.js",
+        "assets/corpus.js",
+        *(f"documents/0001/{i:06d}.html" for i in range(1, 5)),
+        "data/documents-0001.js",
+        "index.html",
+    ]
+
+
+def test_the_table_has_a_row_for_each_document():
+    assert rows(report(RESULTS)) == [
+        [page_path(1), "a.txt", "Post", "2024-01-05", 5, 1, 1, [[19, 1]]],
+        [page_path(2), "b.txt", "Post", "2024-02-01", 2, 1, 0, [[19, 1]]],
+        [page_path(3), "c.txt", "Mail", "soon", 3, 1, 1, [[10, 1], [12, 1]]],
+        [page_path(4), "d.txt", "", "", 0, 0, 0, []],
+    ]
+
+
+def test_the_index_has_rates_groups_and_examples():
+    index = report(RESULTS)["index.html"]
+    assert "<strong>4 documents</strong>, 10 words, <strong>3 findings</strong> (2 likely, 1 possible): 300.0" in index
+    assert re.search(r"Loaded language</th><td[^>]*>2</td><td[^>]*>200.00</td>", index)
+    assert re.search(r"Whataboutism</th><td[^>]*>1</td><td[^>]*>100.00</td>", index)
+    assert re.search(r"<bdi>Post</bdi></th><td[^>]*>2</td><td[^>]*>7</td><td[^>]*><strong>285.7</strong>", index)
+    assert index.index("<bdi>Post</bdi></th>") < index.index("<bdi>Mail</bdi></th>")
+    assert "<bdi>2024-01-05</bdi></th>" in index
+    assert "soon</bdi></th>" not in index
+    examples = re.findall(r'<li><bdi>(.*?)</bdi> <span class="foot">(\w+) · (\d+)% · <a href="([^"]+)"', index)
+    assert examples[0] == (
+        "And you?".join(['<mark class="distraction">', "</mark> Yes."]),
+        "likely",
+        "70",
+        "documents/0001/000003.html#f1",
+    )
+    assert [e[1:] for e in examples if "peddling" in e[0]] == [
+        ("likely", "90", "documents/0001/000001.html#f1"),
+        ("possible", "40", "documents/0001/000002.html#f1"),
+    ]
+    assert "50% of what this model marked" in index
+
+
+def test_document_pages_share_assets_and_lead_back():
+    page = report(RESULTS)["documents/0001/000001.html"]
+    assert 'href="../../assets/report.css"' in page
+    assert 'src="../../assets/report.js"' in page
+    assert 'href="../../index.html"' in page
+    assert "<style>" not in page
+    assert "unsafe" not in page
+    assert len(page) < 12_000
+
+
+def test_a_corpus_without_documents_outlets_or_dates_is_a_report_too():
+    index = report([])["index.html"]
+    assert "<strong>0 documents</strong>" in index
+    assert 'id="outlets"' not in report([RESULTS[3]])["index.html"]
+
+
+def test_long_spans_of_time_are_cut_to_months_or_years():
+    def dated(n: int, step: int) -> list[Result]:
+        days = [date.fromordinal(date(1990, 1, 1).toordinal() + i * step) for i in range(n)]
+        return [document(str(i), "a b", date=day.isoformat()) for i, day in enumerate(days)]
+
+    assert "<bdi>1990-01</bdi></th>" in report(dated(60, 20))["index.html"]
+    assert "<bdi>1990</bdi></th>" in report(dated(90, 130))["index.html"]
+
+
+def test_meta_of_other_types_and_hostile_meta_are_only_text():
+    odd = Document("x", "a", meta={"outlet": 3, "date": ["<b>"], "title": {"a": 1}})
+    bad = "</script><script>window.attacked=1</script>\u2028<img src=x onerror=attack()>"
+    hostile = Document(bad, bad, meta={"outlet": bad, "date": bad, "title": bad}).with_spans([Span(0, 9, "doubt", 0.9)])
+    files = report([(odd, PROVENANCE), (hostile, replace(PROVENANCE, model_name=bad, strictness=bad))])
+    for name, text in files.items():
+        if name.endswith(".html"):
+            assert "<img" not in text
+            assert len(re.findall(r"<script", text)) == 2
+    assert all("\u2028" not in text for name, text in files.items() if name.startswith("data/"))
+    assert rows(files)[1][2].startswith("</script>")
+
+
+def many(n: int) -> Iterator[Result]:
+    draw = random.Random(0)
+    text = "the words of a document that goes on for a while and then ends\n" * 8
+    for i in range(n):
+        spans = [Span(a, a + 12, draw.choice(NAMES), draw.random()) for a in sorted(draw.sample(range(400), i % 9))]
+        meta = {"outlet": f"Outlet {i % 40}", "date": f"20{i % 25:02d}-{i % 12 + 1:02d}-01", "title": "ü" * (i % 90)}
+        yield Document(f"{i}.txt", text, meta=meta).with_spans(spans), PROVENANCE
+
+
+def test_many_documents_take_little_memory():
+    n = 150
+    tracemalloc.start()
+    for name, _ in corpus_files(many(n), name="many", created=DAY):
+        if name == page_path(50):
+            before = tracemalloc.get_traced_memory()[0]
+        if name == page_path(n):
+            after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert (after - before) / (n - 50) < 4_000  # bytes kept of a document; its page alone has more
+
+
+def test_many_documents_stay_in_small_files(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(corpus, "document_page", lambda *_, **__: "")  # of these, only the number matters here
+    n = 2500
+    files = report(many(n))
+    assert len(rows(files)) == n
+    assert [name for name in files if name.startswith("data/")] == [f"data/documents-{i:04d}.js" for i in (1, 2, 3)]
+    assert page_path(n) in files
+    assert max(len(text.encode()) for text in files.values()) < 1_000_000
+
+
+def test_rates_and_intervals():
+    counts = np.array([[1, 0], [3, 0], [2, 5]])
+    words = np.array([100, 300, 200])
+    first, second = rates(counts, words)
+    assert (first.n, first.rate, first.low, first.high) == (6, 10.0, 10.0, 10.0)
+    assert second.rate == pytest.approx(1000 * 5 / 600)
+    assert second.low == 0.0
+    assert second.high > second.rate
+    assert rates(counts, words) == rates(counts, words)
+    assert rates(np.array([[2]]), np.array([0]))[0].rate == 0.0
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 500)), min_size=1, max_size=20))
+def test_an_interval_holds_what_samples_can_give(pairs: list[tuple[int, int]]):
+    counts, words = np.array([[n] for n, _ in pairs]), np.array([w for _, w in pairs])
+    (rate,) = rates(counts, words, n_samples=60)
+    alone = [1000 * n / w for n, w in pairs]
+    assert min(alone) - 1e-9 <= rate.low <= rate.high <= max(alone) + 1e-9
+
+
+def test_the_bootstrap_agrees_with_theory():
+    draw = np.random.default_rng(1)
+    counts, words = draw.poisson(4, size=(400, 1)), np.full(400, 1000)
+    (rate,) = rates(counts, words)
+    half = 1.96 * counts.std() / 20
+    assert rate.low == pytest.approx(rate.rate - half, abs=0.06)
+    assert rate.high == pytest.approx(rate.rate + half, abs=0.06)
+
+
+def scored(folder: Path, keep: list[str]) -> Path:
+    """A folder as `detector score` writes it, with one document."""
+    settings = {"version": "1", "model_name": "m", "model_hash": "h", "strictness": "strict", "min_confidence": 0.0}
+    settings |= {"only": [], "ignore": [], "text_column": "text", "keep": keep}
+    (folder / "manifest.json").write_text(json.dumps({"settings": settings, "finished": True, "n_errors": 0}))
+    span = {"start": 0, "end": 8, "technique": "doubt", "confidence": 0.5}
+    row = {
+        "id": "a",
+        "source": "s",
+        "n_characters_read": 14,
+        "spans": [span],
+        "text": "peddling again",
+        "outlet": "Post",
+    }
+    (folder / "part-000000.jsonl").write_text(json.dumps(row) + "\n")
+    return folder
+
+
+def test_what_score_wrote_is_read_where_it_kept_the_texts(tmp_path: Path):
+    ((found, provenance),) = read_results(scored(tmp_path, ["text", "outlet"]))
+    assert (found.text, found.spans, found.meta["outlet"]) == ("peddling again", (Span(0, 8, "doubt", 0.5),), "Post")
+    assert provenance.strictness == "strict"
+    with pytest.raises(InputError, match="--keep text"):
+        list(read_results(scored(tmp_path, ["outlet"])))
+
+
+def test_the_command_makes_a_folder_and_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    results = tmp_path / "results"
+    results.mkdir()
+    lines = [dumps(annotation(*result)) for result in RESULTS]
+    for n in (4, 2):
+        (results / "part-0001.jsonl").write_text("\n".join(lines[:n]) + "\n")
+        with pytest.raises(SystemExit) as stop:
+            main(["report", "results", "-o", "out"])
+        assert not stop.value.code
+        assert len(list((tmp_path / "out" / "documents").rglob("*.html"))) == n
+        assert f"<strong>{n} documents</strong>" in (tmp_path / "out" / "index.html").read_text()

@@ -1,0 +1,746 @@
+"""A corpus scored: what is read, what is written, resuming, locks, and everything that may be wrong with an input."""
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from detector.batch import store, work
+from detector.batch.choices import Engine, PartFormat
+from detector.batch.parts import cut_parts
+from detector.batch.pool import ProcessPool
+from detector.batch.records import Columns, Record, read_records
+from detector.batch.run import Job, Summary, score_corpus
+from detector.batch.schema import arrow_schema, check_kept, describe
+from detector.batch.store import LocalStore, RemoteStore
+from detector.batch.work import BLOCK_CHARACTERS, Settings, blocks
+from detector.cli import main
+from detector.cli import score as score_command
+from detector.errors import ConfigError, DetectorError, InputError
+from detector.spans import Document, text_hash
+from detector.techniques import NAMES
+
+SENTENCES = ("They want to destroy everything we love.", "Nato is of asia.", "We love the and they of it!")
+Score = Callable[..., Summary]
+
+
+def article(number: int) -> str:
+    return "\n".join(SENTENCES[(number + i) % 3] + f" {number}" for i in range(1 + number % 4))
+
+
+def write_jsonl(path: Path, n: int, *, first: int = 0) -> Path:
+    rows = ({"id": f"d{i}", "text": article(i), "outlet": "AB"[i % 2], "n": i} for i in range(first, first + n))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of a result but the locks."""
+    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".lock"))
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [row for part in sorted(folder.glob("part-*.parquet")) for row in pq.read_table(part).to_pylist()]
+
+
+def errors_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "errors.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def settings(tiny_detector) -> Settings:
+    return Settings("0", tiny_detector.name, tiny_detector.model_hash, part_size=4)
+
+
+@pytest.fixture
+def score(tiny_detector, tiny_model_folder, settings, tmp_path) -> Score:
+    """Scores paths into a folder of the test's own (``out``), with other settings or job fields as given."""
+
+    def call(
+        *corpus: Any, out: str = "out", detector: Any = tiny_detector, stdin: Any = None, **changes: Any
+    ) -> Summary:
+        ours = {name: changes.pop(name) for name in list(changes) if name in Settings.__dataclass_fields__}
+        stop = changes.pop("stop", lambda: False)
+        job = Job(
+            tuple(map(str, corpus)),
+            str(tmp_path / out) if "://" not in out else out,
+            replace(settings, **ours),
+            model=str(tiny_model_folder),
+            **changes,
+        )
+        return score_corpus(job, detector=detector, stdin=stdin, stop=stop)
+
+    return call
+
+
+# -- what is written --------------------------------------------------------------------------------------------------
+
+
+def test_a_row_holds_what_annotate_finds(score: Score, tiny_detector, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 10)
+    summary = score(corpus, columns=Columns(keep=("outlet", "n", "absent")))
+    assert summary == Summary(finished=True, n_parts=3, n_documents=10, n_errors=0)
+    rows = rows_of(tmp_path / "out")
+    assert [row["id"] for row in rows] == [f"d{i}" for i in range(10)]
+    for i, row in enumerate(rows):
+        text = article(i)
+        assert (row["source"], row["row"], row["text_hash"]) == (str(corpus), i + 1, text_hash(text))
+        assert (row["n_characters"], row["n_characters_read"]) == (len(text), len(text))
+        assert (row["outlet"], row["n"], row["absent"]) == ("AB"[i % 2], str(i), None)
+        assert row["n_spans"] == len(row["spans"]) == sum(row["counts"].values())
+        assert row["rates"]["doubt"] == round(1000 * row["counts"]["doubt"] / row["n_words"], 4)
+        assert all(text[s["start"] : s["end"]] == s["quote"] for s in row["spans"])
+    (document,) = tiny_detector.annotate([Document("", article(3))])
+    found = [(s.start, s.end, s.technique) for s in document.spans]
+    assert [(s["start"], s["end"], s["technique"]) for s in rows[3]["spans"]] == found
+    assert found, "the tiny model is meant to find something"
+
+
+def test_the_manifest_adds_up(score: Score, tmp_path, settings):
+    score(write_jsonl(tmp_path / "c.jsonl", 10))
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    rows = rows_of(tmp_path / "out")
+    assert manifest["finished"] is True
+    assert (manifest["n_documents"], manifest["n_spans"]) == (10, sum(row["n_spans"] for row in rows))
+    assert [part["n_documents"] for part in manifest["parts"]] == [4, 4, 2]
+    assert manifest["settings_hash"] == rows[0]["settings_hash"] == settings.hash()
+    assert rows[0]["model_hash"] == settings.model_hash
+
+
+def test_jsonl_parts_hold_the_rows_of_parquet_parts(score: Score, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 6)
+    score(corpus, columns=Columns(keep=("outlet",)))
+    score(corpus, columns=Columns(keep=("outlet",)), out="lines", format=PartFormat.JSONL)
+    lines = [json.loads(x) for p in sorted((tmp_path / "lines").glob("part-*")) for x in p.read_text().splitlines()]
+    for one, other in zip(lines, rows_of(tmp_path / "out"), strict=True):
+        assert {**one, "settings_hash": ""} == {**other, "settings_hash": ""}
+
+
+def test_the_printed_schema_is_that_of_the_files(score: Score, tmp_path, capfd):
+    score(write_jsonl(tmp_path / "c.jsonl", 2), columns=Columns(keep=("outlet",)))
+    written = pq.read_schema(tmp_path / "out" / "part-000000.parquet")
+    assert written.equals(arrow_schema(["outlet"]))
+    with pytest.raises(SystemExit):
+        main(["score", "--schema"])
+    printed = json.loads(capfd.readouterr().out)
+    assert printed == describe()
+    assert [(c["name"], c["type"]) for c in printed["columns"][:-1]] == [(f.name, str(f.type)) for f in written][:-1]
+    assert json.loads(written.metadata[b"rhetoric_detector"])["schema_version"] == printed["schema_version"] == 1
+
+
+@pytest.mark.parametrize("name", ["id", "spans", "counts"])
+def test_a_kept_column_cannot_take_the_name_of_ours(name: str):
+    with pytest.raises(ConfigError, match=f"--keep {name}: the part files have a column of that name"):
+        check_kept(["outlet", name])
+
+
+def test_only_what_was_asked_for_is_counted(score: Score, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 6)
+    score(corpus)
+    everything = [s for row in rows_of(tmp_path / "out") for s in row["spans"]]
+    score(corpus, out="some", min_confidence=0.4, ignore=("doubt",))
+    some = [s for row in rows_of(tmp_path / "some") for s in row["spans"]]
+    assert some == [s for s in everything if s["confidence"] >= 0.4 and s["technique"] != "doubt"]
+    assert 0 < len(some) < len(everything)
+
+
+# -- the same bytes ---------------------------------------------------------------------------------------------------
+
+
+def test_workers_and_shards_do_not_change_a_byte(score: Score, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 23)
+    score(corpus)
+    score(corpus, out="workers", workers=2, detector=None)
+    partial = score(corpus, out="shards", shard=(2, 3))
+    assert not partial.finished
+    score(corpus, out="shards", shard=(3, 3))
+    assert score(corpus, out="shards", shard=(1, 3)).finished
+    assert content(tmp_path / "workers") == content(tmp_path / "out")
+    assert content(tmp_path / "shards") == content(tmp_path / "out")
+
+
+def test_threads_of_the_caller_do_not_change_a_byte(score: Score, tmp_path):
+    import torch
+
+    corpus = write_jsonl(tmp_path / "c.jsonl", 8)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            score(corpus, out=f"out{threads}")
+            assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert content(tmp_path / "out1") == content(tmp_path / "out2")
+
+
+def test_parts_depend_on_the_records_alone():
+    short = [Record("s", i, str(i), "x" * 10) for i in range(7)]
+    assert [len(p.records) for p in cut_parts(short, n_documents=3)] == [3, 3, 1]
+    long = [Record("s", i, str(i), "x" * 600_000) for i in range(5)]
+    assert [len(p.records) for p in cut_parts(long, n_documents=3)] == [2, 2, 1]
+    assert cut_parts(iter(short), n_documents=3).__next__().digest() == next(cut_parts(short, n_documents=3)).digest()
+
+
+def test_long_texts_are_read_in_blocks_that_tile_them(score: Score, tiny_detector, tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "BLOCK_CHARACTERS", 60)
+    texts = ["", "a b " * 50, "x" * 200, "\n".join(SENTENCES * 3)]
+    for text in texts:
+        tiles = blocks(text)
+        assert "".join(text[a:b] for a, b in tiles) == text
+        assert all(b - a <= 60 for a, b in tiles)
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    score(tmp_path / "c.jsonl")
+    rows = rows_of(tmp_path / "out")
+    assert [row["n_characters_read"] for row in rows] == list(map(len, texts))
+    assert all(t[s["start"] : s["end"]] == s["quote"] for t, row in zip(texts, rows, strict=True) for s in row["spans"])
+    assert max(s["end"] for s in rows[3]["spans"]) > 120
+
+
+# -- inputs -----------------------------------------------------------------------------------------------------------
+
+
+def make_inputs(folder: Path) -> dict[str, Path]:
+    """The same five documents in every format."""
+    texts = {f"d{i}": article(i) + ' "quoted", and\ttab' for i in range(5)}
+    plain = "".join(json.dumps({"id": k, "text": v}) + "\n" for k, v in texts.items()).encode()
+    fields = [(k, '"' + v.replace('"', '""') + '"') for k, v in texts.items()]
+    folder.mkdir()
+    suffixes = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "tsv", "parquet", "zip")
+    files = {f"a.{suffix}": folder / f"a.{suffix}" for suffix in suffixes}
+    files["a.jsonl"].write_bytes(plain)
+    files["a.jsonl.gz"].write_bytes(gzip.compress(plain))
+    with pa.OSFile(str(files["a.jsonl.zst"]), "wb") as raw, pa.CompressedOutputStream(raw, "zstd") as stream:
+        stream.write(plain)
+    files["a.csv"].write_bytes("".join(f"{a},{b}\r\n" for a, b in [("id", "text"), *fields]).encode("utf-8-sig"))
+    files["a.tsv"].write_bytes("".join(f"{a}\t{b}\n" for a, b in [("id", "text"), *fields]).encode())
+    pq.write_table(pa.table({"id": list(texts), "text": list(texts.values())}), files["a.parquet"], row_group_size=2)
+    with zipfile.ZipFile(files["a.zip"], "w") as archive:
+        archive.writestr("inner/a.jsonl", plain[: plain.index(b"\n") + 1])
+        archive.writestr("b.jsonl.gz", gzip.compress(plain[plain.index(b"\n") + 1 :]))
+        archive.writestr("readme.md", "not data")
+        archive.writestr("__MACOSX/._a.jsonl", b"\0\0")
+    return files
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.csv", "a.tsv", "a.parquet", "a.zip"])
+def test_every_format_gives_the_same_documents(tmp_path, name: str):
+    files = make_inputs(tmp_path / "in")
+    expected = [(r.id, r.text) for r in read_records([str(files["a.jsonl"])], Columns())]
+    assert len(expected) == 5
+    assert [(r.id, r.text) for r in read_records([str(files[name])], Columns())] == expected
+
+
+def test_standard_input_is_jsonl(score: Score, tmp_path):
+    data = write_jsonl(tmp_path / "c.jsonl", 5).read_bytes()
+    assert score("-", stdin=io.BytesIO(data)).n_documents == 5
+    assert [row["id"] for row in rows_of(tmp_path / "out")] == [f"d{i}" for i in range(5)]
+    with pytest.raises(InputError, match="standard input can be read once"):
+        score("-", "-", out="twice")
+
+
+def test_folders_patterns_and_text_files(score: Score, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/b.txt", "in/a.txt", "in/sub/c.txt", "in/.hidden.txt", "in/notes.md"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name} they destroy")
+    ids = ["in/a.txt", "in/b.txt", "in/sub/c.txt"]
+    assert [r.id for r in read_records(["in"], Columns())] == ids
+    assert [r.id for r in read_records(["in/*.txt"], Columns())] == ids[:2]
+    assert [r.id for r in read_records(["in/**/*.txt"], Columns())] == sorted(ids)
+    assert [r.text for r in read_records(["in/b.txt"], Columns(text="body"))] == ["in/b.txt they destroy"]
+
+
+def test_urls_are_read_and_written_through_fsspec(score: Score, tmp_path):
+    import fsspec
+
+    corpus = write_jsonl(tmp_path / "c.jsonl", 9)
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/corpus/c.jsonl", corpus.read_bytes())
+    summary = score("memory://corpus/c.jsonl", out="memory://results")
+    assert (summary.finished, summary.n_documents) == (True, 9)
+    assert len(list(read_records(["memory://corpus/*.jsonl"], Columns()))) == 9
+    score("memory://corpus/c.jsonl")
+    there = {n: memory.cat_file(f"/results/{n}") for n in RemoteStore("memory://results").names() if n != "receipts"}
+    assert there == {n: data for n, data in content(tmp_path / "out").items() if "/" not in n}
+    assert RemoteStore("memory://results").names("receipts") == [f"part-00000{i}.json" for i in range(3)]
+    assert score("memory://corpus/c.jsonl", out="memory://results") == summary
+    with pytest.raises(InputError, match=r"gopherx://there/c.jsonl: cannot be opened"):
+        score("gopherx://there/c.jsonl")
+
+
+def test_saved_data_sets_are_read(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    rows = [{"id": str(i), "text": article(i)} for i in range(3)]
+    datasets.Dataset.from_list(rows).save_to_disk(tmp_path / "one")
+    datasets.DatasetDict({"a": datasets.Dataset.from_list(rows)}).save_to_disk(tmp_path / "named")
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, streaming: {"train": rows, "test": rows[:1]})
+    expected = [(str(i), article(i)) for i in range(3)]
+    for name in (str(tmp_path / "one"), str(tmp_path / "named"), "hf:someone/news"):
+        assert [(r.id, r.text) for r in read_records([name], Columns())] == expected
+    assert len(list(read_records(["hf:someone/news"], Columns(), split="test"))) == 1
+    (record,) = read_records(["hf:someone/news"], Columns(), split="dev")
+    assert record.failure is not None
+    assert "has no split 'dev': choose one of train, test" in record.failure.message
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("nowhere.jsonl", "nowhere.jsonl: there is no such file or folder"),
+        ("", "'': there is no such file"),
+        ("x.pdf", "x.pdf: is of no kind that is read"),
+        ("empty", "empty: holds no file that is read"),
+        ("*.parquet", "there is no such file|holds no file that is read"),
+        ("blank.jsonl", "holds no document"),
+    ],
+)
+def test_a_corpus_that_is_none_is_refused(score: Score, tmp_path, monkeypatch, given: str, complaint: str):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.pdf").write_bytes(b"%PDF")
+    (tmp_path / "blank.jsonl").write_bytes(b"\n\n")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=complaint):
+        score(given)
+
+
+def test_a_slip_in_the_column_is_refused_before_any_work(score: Score, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 9)
+    with pytest.raises(InputError, match="no 'body' in it: choose with --text-column"):
+        score(corpus, columns=Columns(text="body"))
+    assert not list((tmp_path / "out").glob("part-*"))
+
+
+# -- damaged inputs ---------------------------------------------------------------------------------------------------
+
+
+def test_bad_lines_are_error_rows_and_the_others_are_scored(score: Score, tmp_path):
+    lines = [
+        b'{"id": "ok1", "text": "they destroy"}',
+        b"{broken",
+        b'["a list"]',
+        b'{"id": "null", "text": null}',
+        b'{"id": "number", "text": 5}',
+        b'{"id": "none"}',
+        b'{"id": "latin", "text": "caf\xe9"}',
+        b"",
+        b'{"id": "lone", "text": "a \\ud800 b"}',
+        b'{"id": "ok1", "text": "the same id"}',
+    ]
+    (tmp_path / "c.jsonl").write_bytes(b"\n".join(lines))
+    summary = score(tmp_path / "c.jsonl")
+    assert (summary.n_documents, summary.n_errors) == (3, 6)
+    assert [(row["id"], row["row"]) for row in rows_of(tmp_path / "out")] == [("ok1", 1), ("lone", 9), ("ok1", 10)]
+    errors = errors_of(tmp_path / "out")
+    assert [(e["row"], e["kind"]) for e in errors] == [
+        (2, "record"),
+        (3, "record"),
+        (4, "text"),
+        (5, "text"),
+        (6, "column"),
+        (7, "record"),
+    ]
+    assert [e["id"] for e in errors][2:4] == ["null", "number"]
+    assert all(e["error"].startswith(f"{tmp_path}/c.jsonl:{e['row']}: ") for e in errors)
+
+
+def damaged_files(folder: Path) -> Iterator[tuple[Path, int, str]]:
+    """Files that break off: path, documents before the break, kind of the error."""
+    good = write_jsonl(folder / "good.jsonl", 400)
+    data = gzip.compress(good.read_bytes())
+    (folder / "cut.jsonl.gz").write_bytes(data[: len(data) // 2])
+    yield folder / "cut.jsonl.gz", -1, "file"
+    (folder / "bits.jsonl.gz").write_bytes(data[:-8] + bytes(8))
+    yield folder / "bits.jsonl.gz", 400, "file"
+    (folder / "no.jsonl.gz").write_bytes(b"not gzip at all")
+    yield folder / "no.jsonl.gz", 0, "file"
+    (folder / "no.jsonl.zst").write_bytes(b"not zstd at all")
+    yield folder / "no.jsonl.zst", 0, "file"
+    (folder / "no.zip").write_bytes(b"PK but no archive")
+    yield folder / "no.zip", 0, "file"
+    (folder / "quote.csv").write_text('id,text\na,fine\nb,"never closed\nc,swallowed\n')
+    yield folder / "quote.csv", 1, "record"
+    (folder / "inner.csv").write_text('id,text\na,"so" bad\nb,fine\n')
+    yield folder / "inner.csv", 1, "record"
+    (folder / "fields.csv").write_text("id,text\na,fine,third\nb,fine\n")
+    yield folder / "fields.csv", 1, "record"
+    (folder / "latin.csv").write_bytes(b"id,text\na,caf\xe9\nb,fine\n")
+    yield folder / "latin.csv", 1, "record"
+    (folder / "columns.csv").write_text("id,body\na,fine\n")
+    yield folder / "columns.csv", 0, "column"
+    pq.write_table(pa.table({"body": ["x"]}), folder / "other.parquet")
+    yield folder / "other.parquet", 0, "column"
+    pq.write_table(pa.table({"text": [1, 2]}), folder / "numbers.parquet")
+    yield folder / "numbers.parquet", 0, "column"
+    pq.write_table(pa.table({"text": ["x", None]}), folder / "null.parquet")
+    yield folder / "null.parquet", 1, "text"
+    (folder / "torn.parquet").write_bytes((folder / "null.parquet").read_bytes()[:-20])
+    yield folder / "torn.parquet", 0, "file"
+    (folder / "binary.txt").write_bytes(bytes(20))
+    yield folder / "binary.txt", 0, "file"
+
+
+def test_a_damaged_file_costs_one_error_row_and_no_other_file(tmp_path):
+    for path, n_before, kind in damaged_files(tmp_path):
+        last = write_jsonl(tmp_path / "last.jsonl", 2)
+        records = list(read_records([str(path), str(last)], Columns()))
+        failures = [r.failure for r in records if r.failure]
+        assert [f.kind for f in failures] == [kind], path.name
+        assert str(path) in failures[0].message
+        n_read = len(records) - len(failures) - 2
+        assert n_read == n_before if n_before >= 0 else 0 < n_read < 400, path.name
+        assert [r.id for r in records[-2:]] == ["d0", "d1"]
+
+
+def test_an_open_quote_tells_which_lines_are_lost(tmp_path):
+    (tmp_path / "q.csv").write_text('id,text\na,fine\nb,"never closed\nc,swallowed\n')
+    (failure,) = [r.failure for r in read_records([str(tmp_path / "q.csv")], Columns()) if r.failure]
+    assert "lines 3 to 4: not read" in failure.message
+
+
+def test_ten_thousand_tiny_documents(score: Score, tmp_path):
+    rows = "".join(json.dumps({"id": str(i), "text": "they" if i % 7 else ""}) + "\n" for i in range(10_000))
+    (tmp_path / "c.jsonl").write_text(rows)
+    summary = score(tmp_path / "c.jsonl", part_size=1000)
+    assert (summary.n_documents, summary.n_parts) == (10_000, 10)
+    assert [row["id"] for row in rows_of(tmp_path / "out")] == [str(i) for i in range(10_000)]
+
+
+def test_a_document_of_fifty_megabytes_is_read_to_its_end(score: Score, tmp_path):
+    # Long words are one piece each, so that the length is a matter of characters and not of an hour of encoding.
+    line = "they want to destroy everything we love " + "\U0001d54f" * 9_959 + "\n"
+    text = line * 1_260
+    rows = ({"id": "long", "text": text}, {"text": "they"})
+    (tmp_path / "c.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    score(tmp_path / "c.jsonl")
+    long, short = rows_of(tmp_path / "out")
+    assert (long["n_characters"], long["n_characters_read"], short["n_characters_read"]) == (len(text), len(text), 4)
+    assert len(text.encode()) > 50_000_000
+    assert len(text) > 30 * BLOCK_CHARACTERS
+    assert max(s["end"] for s in long["spans"]) > len(text) - 2 * len(line)
+
+
+def test_a_document_that_cannot_be_scored_is_an_error_row(score: Score, tiny_detector, tmp_path):
+    class Fragile:
+        def __init__(self) -> None:
+            self.info, self.setting, self.broken = tiny_detector.info, tiny_detector.setting, True
+
+        def score(self, documents: Any) -> Iterator[Any]:
+            some = list(documents)
+            if self.broken and any(d.id == "d2" for d in some):
+                raise ValueError("this text upsets me")
+            yield from tiny_detector.score(some)
+
+    corpus, fragile = write_jsonl(tmp_path / "c.jsonl", 8), Fragile()
+    summary = score(corpus, detector=fragile)
+    assert (summary.n_documents, summary.n_errors) == (7, 1)
+    (error,) = errors_of(tmp_path / "out")
+    assert (error["id"], error["kind"]) == ("d2", "scoring")
+    assert "this text upsets me" in error["error"]
+    fragile.broken = False
+    assert score(corpus, detector=fragile) == summary, "only --retry-errors tries again"
+    score(corpus, detector=fragile, retry_errors=True)
+    score(corpus, out="whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+# -- resuming ---------------------------------------------------------------------------------------------------------
+
+
+class CountingDetector:
+    """A detector that counts the documents it is given."""
+
+    def __init__(self, detector: Any) -> None:
+        self.detector, self.info, self.setting, self.n_scored = detector, detector.info, detector.setting, 0
+
+    def score(self, documents: Any) -> Iterator[Any]:
+        for result in self.detector.score(documents):
+            self.n_scored += 1
+            yield result
+
+
+@pytest.fixture
+def counting(tiny_detector) -> CountingDetector:
+    return CountingDetector(tiny_detector)
+
+
+def test_a_second_run_scores_nothing_and_changes_nothing(score: Score, tmp_path, counting):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 10)
+    first = score(corpus)
+    before = content(tmp_path / "out")
+    assert score(corpus, detector=counting) == first
+    assert counting.n_scored == 0
+    assert content(tmp_path / "out") == before
+
+
+def damage_truncate(folder: Path) -> None:
+    path = folder / "part-000001.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def damage_flip(folder: Path) -> None:
+    path = folder / "part-000001.parquet"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+
+
+def damage_part_gone(folder: Path) -> None:
+    (folder / "part-000001.parquet").unlink()
+
+
+def damage_receipt_gone(folder: Path) -> None:
+    (folder / "receipts" / "part-000001.json").unlink()
+
+
+def damage_receipt_torn(folder: Path) -> None:
+    path = folder / "receipts" / "part-000001.json"
+    path.write_bytes(path.read_bytes()[:50])
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_truncate, damage_flip, damage_part_gone, damage_receipt_gone, damage_receipt_torn]
+)
+def test_a_damaged_part_is_made_again(score: Score, tmp_path, counting, damage):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 10)
+    score(corpus)
+    before = content(tmp_path / "out")
+    damage(tmp_path / "out")
+    score(corpus, detector=counting)
+    assert counting.n_scored == 4
+    assert content(tmp_path / "out") == before
+
+
+def test_stopping_finishes_the_part_in_hand_and_the_same_command_goes_on(score: Score, tmp_path, counting):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 10)
+    stopped = score(corpus, detector=counting, stop=lambda: counting.n_scored > 0)
+    assert (stopped.finished, stopped.n_parts, stopped.n_documents) == (False, 1, 4)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["finished"], manifest["n_documents"]) == (False, 4)
+    assert score(corpus, detector=counting).finished
+    assert counting.n_scored == 10
+    score(corpus, out="whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(score: Score, tmp_path, monkeypatch):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 20)
+    honest, room = store.write_synced, [7]
+
+    def no_room(path: Path, pieces: Any) -> None:
+        room[0] -= 1
+        if room[0] < 0:
+            path.write_bytes(b"".join(pieces)[:40])
+            raise OSError(28, "No space left on device")
+        honest(path, pieces)
+
+    monkeypatch.setattr(store, "write_synced", no_room)
+    with pytest.raises(InputError, match=r"No space left on device.: make room and run the same command again"):
+        score(corpus)
+    monkeypatch.setattr(store, "write_synced", honest)
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+    assert score(corpus).finished
+    score(corpus, out="whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_other_settings_or_another_model_are_refused(score: Score, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 5)
+    score(corpus)
+    before = content(tmp_path / "out")
+    for changes, named in (
+        ({"strictness": "strict"}, "strictness 'balanced', now 'strict'"),
+        ({"model_hash": "sha256:other"}, "model_hash"),
+        ({"part_size": 5}, "part_size 4, now 5"),
+        ({"columns": Columns(keep=("outlet",))}, r"keep \[\], now \['outlet'\]"),
+    ):
+        with pytest.raises(InputError, match=f"was begun with other settings .*{named}.*another --out"):
+            score(corpus, **changes)
+    assert content(tmp_path / "out") == before
+    (tmp_path / "out" / "manifest.json").write_text("{}")
+    with pytest.raises(InputError, match="is not what this program writes"):
+        score(corpus)
+
+
+def test_a_changed_corpus_is_refused_or_scored_anew(score: Score, tmp_path, counting):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 10)
+    score(corpus)
+    lines = corpus.read_text().splitlines(keepends=True)
+    corpus.write_text("".join([*lines[:5], json.dumps({"id": "new", "text": "they love"}) + "\n", *lines[6:7]]))
+    with pytest.raises(InputError, match=r"part 1 was made from other documents .*--retry-errors"):
+        score(corpus)
+    assert score(corpus, detector=counting, retry_errors=True).n_documents == 7
+    assert counting.n_scored == 3
+    score(corpus, out="whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_mended_errors_wait_for_retry_errors(score: Score, tmp_path, counting):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 10)
+    good = corpus.read_text()
+    corpus.write_text(good.replace('"id": "d5", "text": "', '"id": "d5", "text": 5, "was": "'))
+    first = score(corpus)
+    assert first.n_errors == 1
+    corpus.write_text(good)
+    assert score(corpus, detector=counting) == first
+    assert counting.n_scored == 0
+    assert score(corpus, detector=counting, retry_errors=True).n_errors == 0
+    assert counting.n_scored == 4
+    assert (tmp_path / "out" / "errors.jsonl").read_bytes() == b""
+    score(corpus, out="whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_two_runs_into_one_folder_are_not_had(score: Score, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 5)
+    folder = LocalStore(tmp_path / "out")
+    with folder.lock(shard=(1, 1)), pytest.raises(InputError, match="another run is writing into this folder"):
+        score(corpus)
+    with folder.lock(shard=(1, 2)):
+        with pytest.raises(InputError, match="another run"):
+            score(corpus)
+        with pytest.raises(InputError, match="another run"):
+            score(corpus, shard=(1, 2))
+        score(corpus, shard=(2, 2))
+    assert score(corpus).finished
+
+
+def test_an_out_that_cannot_be_a_folder_is_refused(score: Score, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 5)
+    with pytest.raises(InputError, match=r"c.jsonl: cannot be written .*check --out"):
+        score(corpus, out="c.jsonl")
+
+
+def test_a_worker_that_dies_is_told_and_nothing_is_lost(score: Score, tmp_path, monkeypatch, settings):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 200)
+    send = ProcessPool._send
+
+    def kill_third(self: ProcessPool, connection: Any, part: Any) -> None:
+        send(self, connection, part)
+        if part.number == 2:
+            self.processes[connection].kill()
+
+    monkeypatch.setattr(ProcessPool, "_send", kill_third)
+    with pytest.raises(DetectorError, match=r"a worker was ended while it scored part 2 .memory may have run out"):
+        score(corpus, detector=None, workers=2)
+    monkeypatch.undo()
+    assert score(corpus).finished
+    score(corpus, out="whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_a_worker_that_cannot_start_tells_why(score: Score, tmp_path):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 5)
+    with pytest.raises(DetectorError, match="strictness 'nix' is not one of"):
+        score(corpus, detector=None, workers=2, strictness="nix")
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tiny_detector, tiny_model_folder, tmp_path, monkeypatch, capfd):
+    """Runs ``detector score`` in this process: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(score_command, "load_detector", lambda folder: tiny_detector)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["score", *arguments, "--workers", "1"])
+        captured = capfd.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_the_command_tells_what_it_did(run, tmp_path):
+    write_jsonl(tmp_path / "c.jsonl", 10)
+    assert run("c.jsonl", "--out", "out") == (0, "", "out: 10 documents in 1 parts\n")
+    assert run("c.jsonl", "--out", "q", "--quiet", "--keep", "outlet,n") == (0, "", "")
+    assert rows_of(tmp_path / "q")[1]["outlet"] == "B"
+    with (tmp_path / "c.jsonl").open("a") as file:
+        file.write("{oops\n")
+    code, _, err = run("c.jsonl", "--out", "bad")
+    assert (code, err.splitlines()[0]) == (0, "bad: 10 documents in 1 parts, 1 errors")
+    assert "bad/errors.jsonl lists what could not be read" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("nix.jsonl", "--out", "o"), "error: nix.jsonl: there is no such file or folder"),
+        (("c.jsonl", "--out", "o", "--shard", "3/2"), "error: --shard 3/2: give I/N with I from 1 to N"),
+        (("c.jsonl", "--out", "o", "--shard", "x"), "error: --shard x: give I/N"),
+        (("c.jsonl", "--out", "o", "--device", "gpu"), "error: --device gpu: is not one of cpu, cuda"),
+        (("c.jsonl", "--out", "o", "--only", "nix"), "error: no technique is called 'nix'"),
+        (("c.jsonl", "--out", "o", "--keep", "row"), "error: --keep row: the part files have a column of that name"),
+        (("c.jsonl", "--out", "o", "--text-column", "b"), "error: c.jsonl:1: no 'b' in it: choose with --text-column"),
+        (("bad.jsonl", "--out", "o"), "error: no document could be scored: bad.jsonl:1: is not JSON"),
+    ],
+)
+def test_errors_are_one_line(run, tmp_path, arguments: tuple[str, ...], complaint: str):
+    write_jsonl(tmp_path / "c.jsonl", 3)
+    (tmp_path / "bad.jsonl").write_text("{bad\n")
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(complaint)
+    assert err.count("\n") == 1
+
+
+def test_progress_names_documents_rate_errors_and_time_left():
+    from time import monotonic
+
+    from detector.batch.run import Progress
+
+    progress = Progress(n_kept=5, n_documents=10, n_pieces=2000, n_errors=1, fraction=0.5, fraction_before=0.1)
+    progress.scoring_since = monotonic() - 100
+    line = score_command.progress_line(progress)
+    assert line == "10 documents (and 5 before), 20 pieces/s, 1 errors, 2:05 left"
+    assert score_command.progress_line(Progress()) == "0 documents, starting, 0 errors"
+
+
+def test_progress_is_a_plain_line_where_there_is_no_terminal(capfd):
+    from detector.batch.run import Progress
+
+    for quiet, expected in ((False, "0 documents, starting, 0 errors\n"), (True, "")):
+        reporter = score_command.Reporter(quiet=quiet, terminal=False)
+        reporter.update(Progress())
+        assert capfd.readouterr().err == "", "not before a minute is over"
+        reporter.last -= 61
+        reporter.update(Progress())
+        assert capfd.readouterr().err == expected
+    reporter = score_command.Reporter(quiet=False, terminal=True)
+    reporter.last -= 1
+    reporter.update(Progress())
+    assert capfd.readouterr().err == "\r\x1b[K0 documents, starting, 0 errors"
+
+
+def test_ray_is_named_where_it_is_missing(score: Score, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"Ray is not installed: pip install 'rhetoric-detector\[ray\]'"):
+        score(write_jsonl(tmp_path / "c.jsonl", 3), engine=Engine.RAY)
+
+
+def test_the_command_line_stays_light():
+    code = "import sys, detector.cli; print([m for m in ('torch', 'pyarrow', 'duckdb', 'ray') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_technique_has_a_count_and_a_rate():
+    schema = arrow_schema([])
+    assert [f.name for f in schema.field("counts").type] == list(NAMES) == [f.name for f in schema.field("rates").type]

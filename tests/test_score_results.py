@@ -1,0 +1,56 @@
+"""Part files read back as documents."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from detector.batch.choices import PartFormat
+from detector.batch.records import Columns
+from detector.batch.results import read_documents
+from detector.batch.run import Job, score_corpus
+from detector.batch.work import Settings
+from detector.errors import InputError
+from detector.spans import Document
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    rows = [{"id": f"d{i}", "text": "They destroy\\neverything. " * i, "outlet": "A"} for i in range(5)]
+    path = tmp_path / "c.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("format", list(PartFormat))
+def test_documents_come_back_with_their_spans(tiny_detector, corpus: Path, tmp_path, format: PartFormat):
+    columns = Columns(keep=("text", "outlet"))
+    settings = Settings(
+        "0",
+        tiny_detector.name,
+        tiny_detector.model_hash,
+        format=format,
+        part_size=2,
+        columns=columns,
+    )
+    out = str(tmp_path / "out")
+    score_corpus(Job((str(corpus),), out, settings), detector=tiny_detector)
+    found = list(read_documents(out))
+    texts = [json.loads(line)["text"] for line in corpus.read_text().splitlines()]
+    expected = list(tiny_detector.annotate(Document(f"d{i}", text) for i, text in enumerate(texts)))
+    for (document, provenance), one in zip(found, expected, strict=True):
+        assert (document.id, document.text, document.n_read) == (one.id, one.text, len(one.text))
+        assert [(s.start, s.end, s.technique) for s in document.spans] == [
+            (s.start, s.end, s.technique) for s in one.spans
+        ]
+        assert document.meta == {"source": str(corpus), "outlet": "A"}
+        assert provenance.model_hash == tiny_detector.model_hash
+
+
+def test_without_texts_there_is_nothing_to_show(tiny_detector, corpus: Path, tmp_path):
+    settings = Settings("0", tiny_detector.name, tiny_detector.model_hash)
+    score_corpus(Job((str(corpus),), str(tmp_path / "out"), settings), detector=tiny_detector)
+    with pytest.raises(InputError, match="holds no texts: score into a new folder with --keep text"):
+        list(read_documents(str(tmp_path / "out")))
+    with pytest.raises(InputError, match="is no folder of `detector score`"):
+        list(read_documents(str(tmp_path)))
