@@ -61,7 +61,7 @@ def quotation_of(span: Span, found: Sequence[Quotation]) -> Quotation | None:
     return found[i] if i >= 0 and span.end <= found[i].end else None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)  # a document is asked about several times in a row; more would only hold texts
 def quotations(text: str, blocks: tuple[tuple[int, int], ...] = ()) -> tuple[Quotation, ...]:
     """The quotations of a text, in order, not overlapping; ``blocks`` are ranges of block quotes known already.
 

@@ -5,6 +5,7 @@ import hashlib
 import html
 import json
 import re
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -102,8 +103,18 @@ def test_findings_in_quotations_are_marked_as_quoted():
     own, quoted = findings(document)
     assert (own.quoted, quoted.quoted, quoted.speaker) == (False, True, "Ann Lee")
     page = article_page(document, PROVENANCE, created=DAY)
-    assert "quoted: <bdi>Ann Lee</bdi>" in page
+    assert "said by <bdi>Ann Lee</bdi>" in page
     assert 'title="Casting doubt, likely, quoted"' in page
+
+
+def test_block_quotes_and_reported_speech_are_quoted_as_in_the_json():
+    text = "Cited here\nThey lie. According to Ann Lee, they cheat."
+    spans = (Span(0, 5, "doubt"), Span(11, 19, "doubt"), Span(43, 53, "doubt"))
+    document = Document("a", text, spans, {"block_quotes": [[0, 10]]})
+    found = findings(document)
+    assert [(f.quoted, f.speaker) for f in found] == [(True, None), (False, None), (True, "Ann Lee")]
+    stated = annotation(document, PROVENANCE)["spans"]
+    assert [(s["in_quote"], s["speaker"]) for s in stated] == [(f.quoted, f.speaker) for f in found]
 
 
 def test_the_page_names_all_it_takes_to_make_it_again():
@@ -295,9 +306,23 @@ def test_results_are_read_from_every_shape_that_annotate_writes(tmp_path: Path):
     assert [document.id for document, _ in read_results(tmp_path)] == ["a.txt", "b.txt", "a.txt"]
 
 
+def test_what_a_file_says_of_quotations_is_believed(tmp_path: Path):
+    document = Document("a", "Lies. “Lies,” said Ann Lee.", (Span(0, 4, "doubt"), Span(7, 11, "doubt")))
+    record = annotation(document, PROVENANCE)
+    record["spans"][0] |= {"in_quote": True, "speaker": "Bo <b>"}
+    del record["spans"][1]["in_quote"]
+    file = tmp_path / "edited.json"
+    file.write_text(json.dumps(record))
+    ((read, _),) = read_result_file(file)
+    assert [(f.quoted, f.speaker) for f in findings(read)] == [(True, "Bo <b>"), (True, "Ann Lee")]
+    assert "said by <bdi>Bo &lt;b&gt;</bdi>" in article_page(read, PROVENANCE, created=DAY)
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
+        ({"in_quote": "yes"}, "in_quote 'yes'"),
+        ({"in_quote": True, "speaker": 5}, "speaker 5 is not as written"),
         ({"technique": "<script>alert(1)</script>"}, "no technique has the slug"),
         ({"confidence": "<b>"}, "not from 0 to 1"),
         ({"confidence": 7}, "not from 0 to 1"),
@@ -395,6 +420,23 @@ def test_the_command_detects_in_texts(run, tmp_path: Path, monkeypatch):
     assert "scripted" in page
 
 
+def test_the_command_reads_what_annotate_reads_and_tells_what_it_cannot(run, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(command, "load_detector", lambda folder: Scripted())
+    text = "They want to destroy everything we love."
+    (tmp_path / "a.eml").write_text(f"Subject: News\n\n{text}\n")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("in/c.txt", text)
+    (tmp_path / "d.txt").write_bytes(bytes(9))
+    code, out, err = run("a.eml", "d.txt", "b.zip", "-o", "all.html")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: d.txt: ")
+    assert err.count("\n") == 1
+    page = (tmp_path / "all.html").read_text()
+    assert re.findall(r'<section class="article" aria-label="([^"]+)"', page) == ["News", "c.txt"]
+    assert run("d.txt", "-o", "none.html")[0] == 2
+    assert not (tmp_path / "none.html").exists()
+
+
 def test_annotate_writes_pages_too(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(annotate, "load_detector", lambda folder: Scripted())
@@ -410,7 +452,8 @@ def test_annotate_writes_pages_too(tmp_path: Path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["none.json", "-o", "x.html"], "none.json: cannot be read"),
+        (["none.json", "-o", "x.html"], "none.json: there is no such file or folder"),
+        (["--compare", "none.json", "a.json", "-o", "x.html"], "none.json: there is no such file or folder"),
         (["--compare", "a.json", "-o", "x.html"], "--compare: 1 text given: name two"),
         (["--compare", "results", "-o", "x.html"], "is a folder: name two texts"),
         (["results"], "name one with --output DIR"),

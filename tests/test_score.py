@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import bare_setting
 
 from detector.batch import store, work
 from detector.batch.choices import Engine, PartFormat
@@ -24,11 +25,13 @@ from detector.batch.records import Columns, Record, read_records
 from detector.batch.run import Job, Summary, score_corpus
 from detector.batch.schema import arrow_schema, check_kept, describe
 from detector.batch.store import LocalStore, RemoteStore
+from detector.batch.summary import Results
 from detector.batch.work import BLOCK_CHARACTERS, Settings, blocks
 from detector.cli import main
 from detector.cli import score as score_command
 from detector.errors import ConfigError, DetectorError, InputError
-from detector.spans import Document, text_hash
+from detector.quotes import quotation_of, quotations
+from detector.spans import Document, Span, text_hash
 from detector.techniques import NAMES
 
 SENTENCES = ("They want to destroy everything we love.", "Nato is of asia.", "We love the and they of it!")
@@ -138,6 +141,62 @@ def test_the_printed_schema_is_that_of_the_files(score: Score, tmp_path, capfd):
     assert printed == describe()
     assert [(c["name"], c["type"]) for c in printed["columns"][:-1]] == [(f.name, str(f.type)) for f in written][:-1]
     assert json.loads(written.metadata[b"rhetoric_detector"])["schema_version"] == printed["schema_version"] == 1
+
+
+SPEECH = "They love. “They destroy,” said Ann Lee. According to Bo Berg, they want it. They love."
+GERMAN = "Der Hund läuft schnell durch den Wald und bellt dabei sehr laut. " * 3
+
+
+def write_texts(path: Path, *texts: str) -> Path:
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return path
+
+
+class Everywhere:
+    """Stands in for `Detector`: the tiny one, whose settings let it find something nearly everywhere."""
+
+    def __init__(self, detector: Any) -> None:
+        self.info, self.score = detector.info, detector.score
+
+    def setting(self, strictness: str) -> Any:
+        return bare_setting(strictness, 0.02)
+
+
+def test_rows_tell_who_is_quoted_and_quotes_chooses(score: Score, tiny_detector, tmp_path):
+    corpus, detector = write_texts(tmp_path / "c.jsonl", SPEECH), Everywhere(tiny_detector)
+    spans = {}
+    for quotes in ("mark", "skip", "only"):
+        score(corpus, out=quotes, quotes=quotes, detector=detector)
+        (row,) = rows_of(tmp_path / quotes)
+        spans[quotes] = row["spans"]
+        assert row["n_spans"] == len(row["spans"]) == sum(row["counts"].values())
+    found = quotations(SPEECH)
+    for span in spans["mark"]:
+        quotation = quotation_of(Span(span["start"], span["end"], "doubt"), found)
+        assert span["in_quote"] == (quotation is not None)
+        assert span["speaker"] == (quotation.speaker if quotation else None)
+    assert {span["in_quote"] for span in spans["mark"]} == {True, False}
+    assert any(span["speaker"] for span in spans["mark"]), "the test is meant to see a speaker"
+    assert spans["only"] == [span for span in spans["mark"] if span["in_quote"]]
+    assert spans["skip"] == [span for span in spans["mark"] if not span["in_quote"]]
+    assert len({json.loads((tmp_path / q / "manifest.json").read_text())["settings_hash"] for q in spans}) == 3
+
+
+def test_languages_are_told_and_others_left_out_where_asked(score: Score, tmp_path):
+    corpus = write_texts(tmp_path / "c.jsonl", article(3) * 3, GERMAN, "They", "")
+    for guard, languages, n_foreign in (("warn", ["en", "de", None, None], 1), ("off", [None] * 4, 0)):
+        assert score(corpus, out=guard, language_guard=guard).n_foreign == n_foreign
+        rows = rows_of(tmp_path / guard)
+        assert [row["language"] for row in rows] == languages
+        assert rows[1]["n_characters_read"] == len(GERMAN)
+    assert score(corpus, language_guard="skip").n_foreign == 1
+    skipped, warned = rows_of(tmp_path / "out"), rows_of(tmp_path / "warn")
+    assert (skipped[1]["language"], skipped[1]["spans"], skipped[1]["n_characters_read"]) == ("de", [], 0)
+    assert set(skipped[1]["rates"].values()) == {None}
+    for i in (0, 2, 3):
+        assert {**skipped[i], "settings_hash": ""} == {**warned[i], "settings_hash": ""}
+    assert score(corpus, language_guard="skip").n_foreign == 1, "of the folder, not of the run"
+    assert Results(str(tmp_path / "out")).overview().n_documents == 3
 
 
 @pytest.mark.parametrize("name", ["id", "spans", "counts"])
@@ -565,6 +624,8 @@ def test_other_settings_or_another_model_are_refused(score: Score, tmp_path):
     for changes, named in (
         ({"strictness": "strict"}, "strictness 'balanced', now 'strict'"),
         ({"model_hash": "sha256:other"}, "model_hash"),
+        ({"quotes": "skip"}, "quotes 'mark', now 'skip'"),
+        ({"language_guard": "off"}, "language_guard 'warn', now 'off'"),
         ({"part_size": 5}, "part_size 4, now 5"),
         ({"columns": Columns(keep=("outlet",))}, r"keep \[\], now \['outlet'\]"),
     ):
@@ -677,6 +738,17 @@ def test_the_command_tells_what_it_did(run, tmp_path):
     code, _, err = run("c.jsonl", "--out", "bad")
     assert (code, err.splitlines()[0]) == (0, "bad: 10 documents in 1 parts, 1 errors")
     assert "bad/errors.jsonl lists what could not be read" in err
+
+
+@pytest.mark.parametrize(
+    ("guard", "done"), [("warn", "do not trust their findings"), ("skip", "left out"), ("off", None)]
+)
+def test_the_command_warns_once_of_other_languages(run, tmp_path, guard: str, done: str | None):
+    write_texts(tmp_path / "c.jsonl", GERMAN, GERMAN, "They")
+    code, _, err = run("c.jsonl", "--out", "out", "--language-guard", guard, "--quotes", "skip")
+    told = f"warning: out: 2 documents in other languages (column language), the model has only read en: {done}\n"
+    assert (code, err) == (0, "out: 3 documents in 1 parts\n" + (told if done else ""))
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["quotes"] == "skip"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_documents_come_back_with_their_spans(tiny_detector, corpus: Path, tmp_p
         columns=columns,
     )
     out = str(tmp_path / "out")
-    score_corpus(Job((str(corpus),), out, settings), detector=tiny_detector)
+    score_corpus(Job((str(corpus),), out, settings, precision=0.4), detector=tiny_detector)
     found = list(read_documents(out))
     texts = [json.loads(line)["text"] for line in corpus.read_text().splitlines()]
     expected = list(tiny_detector.annotate(Document(f"d{i}", text) for i, text in enumerate(texts)))
@@ -44,7 +44,24 @@ def test_documents_come_back_with_their_spans(tiny_detector, corpus: Path, tmp_p
             (s.start, s.end, s.technique) for s in one.spans
         ]
         assert document.meta == {"source": str(corpus), "outlet": "A"}
-        assert provenance.model_hash == tiny_detector.model_hash
+        assert (provenance.model_hash, provenance.precision) == (tiny_detector.model_hash, 0.4)
+
+
+def test_what_was_left_out_for_its_language_is_not_shown_as_free_of_findings(tiny_detector, tmp_path):
+    german = "Der Hund läuft schnell durch den Wald und bellt dabei sehr laut. " * 3
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in ("They love", german)))
+    settings = Settings(
+        "0",
+        tiny_detector.name,
+        tiny_detector.model_hash,
+        columns=Columns(keep=("text",)),
+        quotes="skip",
+        language_guard="skip",
+    )
+    out = str(tmp_path / "out")
+    score_corpus(Job((str(tmp_path / "c.jsonl"),), out, settings), detector=tiny_detector)
+    ((document, provenance),) = read_documents(out)
+    assert (document.text, provenance.chosen) == ("They love", {"quotes": "skip"})
 
 
 def test_without_texts_there_is_nothing_to_show(tiny_detector, corpus: Path, tmp_path):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -385,6 +386,16 @@ def test_the_pre_commit_hook_names_a_command_that_exists():
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="signals of POSIX")
+def open_when_read(pipe: Path) -> int:
+    """A descriptor that writes to a named pipe, as soon as somebody reads from it."""
+    for _ in range(600):
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads yet
+            time.sleep(0.1)
+    raise AssertionError(f"nobody reads from {pipe}")
+
+
 def test_ctrl_c_says_what_was_written(tmp_path: Path):
     """A real interrupt: the process reads a first text, then waits on a pipe for its second."""
     (tmp_path / "a.txt").write_text(ARTICLE)
@@ -401,7 +412,10 @@ def test_ctrl_c_says_what_was_written(tmp_path: Path):
     )
     assert running.stdout is not None
     assert running.stdout.readline().startswith(b"a.txt:1:10: loaded-language")
+    writer = open_when_read(tmp_path / "b.txt")
+    time.sleep(0.5)  # it has opened the pipe: let it wait in reading, where a signal interrupts it
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
+    os.close(writer)
     assert running.returncode == 130
     assert errors.decode() == "1 document written to standard output\ninterrupted\n"

@@ -19,7 +19,8 @@ from detector.writers.provenance import Provenance
 def read_documents(folder: str) -> Iterator[tuple[Document, Provenance]]:
     """The documents of a folder of `detector score`, part after part; the kept columns are their ``meta``.
 
-    The texts must have been kept (``--keep text``), because part files hold quotes only. Raises InputError.
+    The texts must have been kept (``--keep text``), because part files hold quotes only. Documents that were left out
+    for their language do not come, because nothing is known of what is in them. Raises InputError.
     """
     store = open_store(folder)
     manifest = read_manifest(store, folder)
@@ -35,10 +36,14 @@ def read_documents(folder: str) -> Iterator[tuple[Document, Provenance]]:
         min_confidence=settings["min_confidence"],
         only=tuple(settings["only"]),
         ignore=tuple(settings["ignore"]),
+        precision=manifest.get("model", {}).get("precision"),
+        chosen={} if settings.get("quotes", "mark") == "mark" else {"quotes": settings["quotes"]},
     )
     for name in part_names(store):
         for row in _read_part(store, name, folder):
-            yield _document(row, text_column, settings["keep"]), provenance
+            document = _document(row, text_column, settings["keep"])
+            if document.n_read == len(document.text):
+                yield document, provenance
 
 
 def read_manifest(store: Store, folder: str) -> dict[str, Any]:

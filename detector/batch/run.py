@@ -31,7 +31,8 @@ class Job:
     """A run: which corpus, with which settings, to where, by whom.
 
     ``shard`` is ``(i, n)``: every n-th part, from the i-th on (counted from 1). ``model`` and ``device`` are as in
-    `detect.load`; ``workers`` is the number of processes, 1 for this one alone.
+    `detect.load`; ``workers`` is the number of processes, 1 for this one alone. ``precision`` is what was measured of
+    the model at this strictness, for the manifest.
     """
 
     corpus: tuple[str, ...]
@@ -44,6 +45,7 @@ class Job:
     workers: int = 1
     shard: tuple[int, int] = (1, 1)
     retry_errors: bool = False
+    precision: float | None = None
 
     def __post_init__(self) -> None:
         index, n_shards = self.shard
@@ -91,13 +93,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a folder holds after a run. ``finished`` is False where parts are missing still."""
+    """What a folder holds after a run. ``finished`` is False where parts are missing still.
+
+    ``n_foreign`` counts documents in languages that the model was not trained on.
+    """
 
     finished: bool
     n_parts: int
     n_documents: int
     n_errors: int
     first_error: str | None = None
+    n_foreign: int = 0
 
 
 OnProgress = Callable[[Progress], None]
@@ -179,7 +185,7 @@ def score_corpus(
             score_with_ray(job, plan, on_progress=on_progress, stop=stop)
         else:
             _score_locally(job, plan, detector=detector, stdin=stdin, on_progress=on_progress, stop=stop)
-        return assemble(store, job.settings, n_parts=plan.n_parts if plan.complete else None)
+        return assemble(store, job, n_parts=plan.n_parts if plan.complete else None)
 
 
 def _score_locally(
@@ -252,7 +258,7 @@ def begin(store: Store, job: Job) -> None:
         if data is not None:
             _check_settings(data, job)
         else:
-            _write_manifest(store, job.settings, receipts=[], finished=False)
+            _write_manifest(store, job, receipts=[], finished=False)
     if job.shard == (1, 1):
         store.clean()
 
@@ -274,18 +280,19 @@ def _check_settings(data: bytes, job: Job) -> None:
         )
 
 
-def assemble(store: Store, settings: Settings, *, n_parts: int | None) -> Summary:
+def assemble(store: Store, job: Job, *, n_parts: int | None) -> Summary:
     """Writes ``errors.jsonl`` and ``manifest.json`` from the receipts, and returns what they say.
 
     ``n_parts`` is how many the corpus makes, None where it was not read to its end.
     """
+    settings = job.settings
     with store.assembling():
         if n_parts is not None:
             _remove_stale(store, settings, n_parts)
         receipts = list(read_receipts(store, settings))
         finished = n_parts is not None and len(receipts) == n_parts
         store.write(ERRORS, (_line(error) for receipt in receipts for error in receipt.errors))
-        _write_manifest(store, settings, receipts=receipts, finished=finished)
+        _write_manifest(store, job, receipts=receipts, finished=finished)
         if finished:
             store.clean()
     errors = (error["error"] for receipt in receipts for error in receipt.errors)
@@ -295,6 +302,7 @@ def assemble(store: Store, settings: Settings, *, n_parts: int | None) -> Summar
         n_documents=sum(receipt.n_documents for receipt in receipts),
         n_errors=sum(len(receipt.errors) for receipt in receipts),
         first_error=next(errors, None),
+        n_foreign=sum(receipt.n_foreign for receipt in receipts),
     )
 
 
@@ -315,12 +323,13 @@ def _remove_stale(store: Store, settings: Settings, n_parts: int) -> None:
             store.remove(part_name(receipt.part, settings.format))
 
 
-def _write_manifest(store: Store, settings: Settings, *, receipts: list[Receipt], finished: bool) -> None:
+def _write_manifest(store: Store, job: Job, *, receipts: list[Receipt], finished: bool) -> None:
     """Writes what the folder holds; nothing of when or how fast, so that equal runs give equal bytes."""
+    settings = job.settings
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "rhetoric-detector", "version": settings.version},
-        "model": {"name": settings.model_name, "hash": settings.model_hash},
+        "model": {"name": settings.model_name, "hash": settings.model_hash, "precision": job.precision},
         "settings": settings.as_json(),
         "settings_hash": settings.hash(),
         "finished": finished,
@@ -330,6 +339,7 @@ def _write_manifest(store: Store, settings: Settings, *, receipts: list[Receipt]
         "n_characters": sum(r.n_characters for r in receipts),
         "n_pieces": sum(r.n_pieces for r in receipts),
         "n_spans": sum(r.n_spans for r in receipts),
+        "n_foreign": sum(r.n_foreign for r in receipts),
         "parts": [_manifest_part(r) for r in receipts],
     }
     store.write(MANIFEST, [(json.dumps(manifest, indent=1) + "\n").encode()])

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from detector.batch.choices import PartFormat
 from detector.batch.records import Record, printable
 from detector.errors import ConfigError
+from detector.quotes import Quotation, quotation_of
 from detector.spans import Span
 from detector.techniques import NAMES, technique
 from detector.writers.json import dumps
@@ -42,6 +43,8 @@ _SPAN = pa.struct(
         ("family", pa.string()),
         ("confidence", pa.float64()),
         ("quote", pa.string()),
+        ("in_quote", pa.bool_()),
+        ("speaker", pa.string()),
     ]
 )
 COLUMNS = (
@@ -50,20 +53,30 @@ COLUMNS = (
     Column("row", pa.int64(), "from 1 in the source: the line of JSONL, the record elsewhere, 1 for a text file"),
     Column("text_hash", pa.string(), "sha256: and the digest of the text in UTF-8"),
     Column("n_characters", pa.int64(), "length of the text in Unicode code points"),
-    Column("n_characters_read", pa.int64(), "how many of them the model has seen: all"),
+    Column(
+        "n_characters_read",
+        pa.int64(),
+        "how many of them the model has seen: all, or 0 of a text that --language-guard skip left out",
+    ),
     Column("n_words", pa.int64(), "runs of characters between white space"),
+    Column(
+        "language",
+        pa.string(),
+        "of the text, such as en; null where it is too short or too mixed to tell, or with --language-guard off",
+    ),
     Column("n_spans", pa.int32(), "number of spans"),
     Column(
         "spans",
         pa.list_(pa.field("element", _SPAN)),  # as Parquet calls it
         "in reading order: start and end (code points, end not included), technique and family (slugs), confidence "
-        "(calibrated probability, four digits), quote (the characters; U+FFFD for a lone surrogate)",
+        "(calibrated probability, four digits), quote (the characters; U+FFFD for a lone surrogate), in_quote (whether "
+        "it lies in somebody's quoted or reported words), speaker (of those words; null where nobody is named)",
     ),
     Column("counts", pa.struct([(name, pa.int32()) for name in NAMES]), "number of spans by technique"),
     Column(
         "rates",
         pa.struct([(name, pa.float64()) for name in NAMES]),
-        "spans per 1,000 words by technique, four digits; null for a text without words",
+        "spans per 1,000 words by technique, four digits; null for a text without words, or left out for its language",
     ),
     Column("model_hash", pa.string(), "sha256: of the model folder"),
     Column("settings_hash", pa.string(), "sha256: of the settings in manifest.json"),
@@ -94,12 +107,23 @@ def describe() -> dict[str, Any]:
 
 
 def make_row(
-    record: Record, spans: Sequence[Span], *, n_read: int, hashes: Mapping[str, str], keep: Sequence[str]
+    record: Record,
+    spans: Sequence[Span],
+    *,
+    quoted: Sequence[Quotation] = (),
+    language: str | None = None,
+    n_read: int,
+    hashes: Mapping[str, str],
+    keep: Sequence[str],
 ) -> dict[str, Any]:
-    """The row of a document with the spans found in it. ``hashes`` are ``model_hash`` and ``settings_hash``."""
+    """The row of a document with the spans found in it.
+
+    ``quoted`` are the quotations in its text, in order. ``hashes`` are ``model_hash`` and ``settings_hash``.
+    """
     text = record.text or ""
     n_words = len(text.split())
     counts = Counter(span.technique for span in spans)
+    measured = n_words > 0 and n_read == len(text)
     return {
         "id": record.id,
         "source": record.source,
@@ -108,10 +132,11 @@ def make_row(
         "n_characters": len(text),
         "n_characters_read": n_read,
         "n_words": n_words,
+        "language": language,
         "n_spans": len(spans),
-        "spans": [_span_row(span, text) for span in spans],
+        "spans": [_span_row(span, text, quotation_of(span, quoted)) for span in spans],
         "counts": {name: counts[name] for name in NAMES},
-        "rates": {name: round(1000 * counts[name] / n_words, 4) if n_words else None for name in NAMES},
+        "rates": {name: round(1000 * counts[name] / n_words, 4) if measured else None for name in NAMES},
         **hashes,
         **dict(zip(keep, record.kept, strict=True)),
     }
@@ -128,7 +153,7 @@ def encode(rows: Sequence[Mapping[str, Any]], *, format: PartFormat, keep: Seque
     return sink.getvalue()
 
 
-def _span_row(span: Span, text: str) -> dict[str, Any]:
+def _span_row(span: Span, text: str, quotation: Quotation | None) -> dict[str, Any]:
     return {
         "start": span.start,
         "end": span.end,
@@ -136,4 +161,6 @@ def _span_row(span: Span, text: str) -> dict[str, Any]:
         "family": technique(span.technique).family,
         "confidence": round(span.confidence, 4),
         "quote": printable(text[span.start : span.end]),
+        "in_quote": quotation is not None,
+        "speaker": printable(quotation.speaker) if quotation and quotation.speaker else None,
     }

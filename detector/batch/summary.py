@@ -118,7 +118,10 @@ class Measure:
 
 
 class Results:
-    """The part files in a folder as one table, ``results``, of a DuckDB connection."""
+    """The part files in a folder as one table, ``results``, of a DuckDB connection.
+
+    Documents that were left out for their language are not in it: nothing is known of what is in them.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -174,7 +177,9 @@ class Results:
         else:
             table = f"read_parquet([{files}])"
         try:
-            self.connection.execute(f"CREATE VIEW results AS SELECT * FROM {table}")
+            self.connection.execute(
+                f"CREATE VIEW results AS SELECT * FROM {table} WHERE n_characters_read = n_characters"
+            )
         except duckdb.Error as error:
             raise self._damaged(error) from None
 
@@ -400,4 +405,10 @@ def _sql_type(kind: pa.DataType) -> str:
         return "STRUCT(" + ", ".join(f"{_identifier(f.name)} {_sql_type(f.type)}" for f in kind) + ")"
     if pa.types.is_list(kind):
         return f"{_sql_type(kind.value_type)}[]"
-    return {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.int32(): "INTEGER", pa.float64(): "DOUBLE"}[kind]
+    return {
+        pa.string(): "VARCHAR",
+        pa.bool_(): "BOOLEAN",
+        pa.int64(): "BIGINT",
+        pa.int32(): "INTEGER",
+        pa.float64(): "DOUBLE",
+    }[kind]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from detector.batch.records import Columns, Failure, Record, printable
 from detector.batch.schema import SCHEMA_VERSION, encode, make_row
 from detector.batch.store import Store, open_store
 from detector.decode import decode
+from detector.quotes import quotation_of, quotations
+from detector.readers.language import TRAINED_ON, language_of
 from detector.spans import Document, Span, in_reading_order
 from detector.techniques import NAMES
 
@@ -33,7 +35,12 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything but the corpus that the bytes of the parts depend on; ``device`` is its kind, cpu or cuda."""
+    """Everything but the corpus that the bytes of the parts depend on; ``device`` is its kind, cpu or cuda.
+
+    ``quotes``: ``mark`` keeps all spans, ``skip`` those outside quotations, ``only`` those inside. ``language_guard``:
+    ``warn`` puts languages into the rows, ``skip`` scores no text in a language that the model was not trained on
+    either, ``off`` does not look.
+    """
 
     version: str
     model_name: str
@@ -42,6 +49,8 @@ class Settings:
     min_confidence: float = 0.0
     only: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    quotes: str = "mark"
+    language_guard: str = "warn"
     device: str = "cpu"
     format: PartFormat = PartFormat.PARQUET
     part_size: int = 100
@@ -52,7 +61,8 @@ class Settings:
         flat = asdict(self)
         columns = flat.pop("columns")
         flat |= {"text_column": columns["text"], "id_column": columns["id"], "keep": list(columns["keep"])}
-        return flat | {"only": list(self.only), "ignore": list(self.ignore), "format": str(self.format)}
+        flat |= {name: str(flat[name]) for name in ("strictness", "quotes", "language_guard", "format")}
+        return flat | {"only": list(self.only), "ignore": list(self.ignore)}
 
     def hash(self) -> str:
         """``sha256:`` and the digest of the settings and the version of the schema."""
@@ -77,7 +87,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What is known of a part that is done: its presence is what makes it done. ``errors`` are rows in JSON types."""
+    """What is known of a part that is done: its presence is what makes it done. ``errors`` are rows in JSON types.
+
+    ``n_foreign`` counts documents in languages that the model was not trained on.
+    """
 
     part: int
     file: str
@@ -87,6 +100,7 @@ class Receipt:
     n_characters: int
     n_pieces: int
     n_spans: int
+    n_foreign: int
     input: str
     settings: str
     errors: tuple[Mapping[str, Any], ...] = ()
@@ -138,12 +152,14 @@ class PartScorer:
 
     def __call__(self, part: Part, *, tick: Tick = lambda n_documents, n_pieces: None) -> Receipt:
         """The receipt of the part, which is in the store now."""
-        found, failures = self._find(part.records, tick)
+        languages = [self._language(record) for record in part.records]
+        skipped = {i for i, name in enumerate(languages) if self.settings.language_guard == "skip" and is_foreign(name)}
+        found, failures = self._find(part.records, skipped, tick)
         keep = self.settings.columns.keep
         rows = [
-            make_row(r, f.spans, n_read=f.n_read, hashes=self.hashes, keep=keep)
-            for r, f in zip(part.records, found, strict=True)
-            if f is not None
+            self._row(record, findings, language)
+            for record, findings, language in zip(part.records, found, languages, strict=True)
+            if findings is not None
         ]
         name = part_name(part.number, self.settings.format)
         data = encode(rows, format=self.settings.format, keep=keep)
@@ -157,6 +173,7 @@ class PartScorer:
             n_characters=sum(row["n_characters"] for row in rows),
             n_pieces=sum(f.n_pieces for f in found if f is not None),
             n_spans=sum(row["n_spans"] for row in rows),
+            n_foreign=sum(is_foreign(row["language"]) for row in rows),
             input=part.digest(),
             settings=self.hashes["settings_hash"],
             errors=tuple(error_row(r, failures[i]) for i, r in enumerate(part.records) if i in failures),
@@ -164,15 +181,38 @@ class PartScorer:
         self.store.write(receipt_name(part.number), [receipt.to_bytes()])
         return receipt
 
-    def _find(self, records: Sequence[Record], tick: Tick) -> tuple[list[Findings | None], dict[int, Failure]]:
-        """What was found in each record, None where a failure says why not; failures by position."""
+    def _language(self, record: Record) -> str | None:
+        if self.settings.language_guard == "off" or record.text is None:
+            return None
+        return language_of(record.text)
+
+    def _row(self, record: Record, findings: Findings, language: str | None) -> dict[str, Any]:
+        """The row of a document; who is quoted is asked of the whole text, because blocks cut quotations."""
+        quoted = quotations(record.text or "") if findings.spans else ()
+        spans = findings.spans
+        if self.settings.quotes != "mark":
+            inside = self.settings.quotes == "only"
+            spans = tuple(span for span in spans if (quotation_of(span, quoted) is not None) == inside)
+        keep = self.settings.columns.keep
+        n_read = findings.n_read
+        return make_row(record, spans, quoted=quoted, language=language, n_read=n_read, hashes=self.hashes, keep=keep)
+
+    def _find(
+        self, records: Sequence[Record], skipped: Collection[int], tick: Tick
+    ) -> tuple[list[Findings | None], dict[int, Failure]]:
+        """What was found in each record, None where a failure says why not; failures by position.
+
+        Nothing is looked for, and found, at the positions that are skipped.
+        """
         failures = {i: r.failure for i, r in enumerate(records) if r.failure}
-        readable = [i for i in range(len(records)) if i not in failures]
+        readable = [i for i in range(len(records)) if i not in failures and i not in skipped]
+        tick(len(skipped), 0)
         try:
             found = dict(self._findings(records, readable, tick))
         except Exception:  # whatever a strange text may set off in a tokenizer or an encoder: find which text it is
             failures |= {i: failure for i in readable if (failure := self._try_alone(records, i))}
             found = dict(self._findings(records, [i for i in readable if i not in failures], tick))
+        found |= {i: Findings() for i in skipped}
         return [found.get(i) for i in range(len(records))], failures
 
     def _try_alone(self, records: Sequence[Record], position: int) -> Failure | None:
@@ -215,6 +255,11 @@ class Findings:
     def plus(self, spans: Iterator[Span], *, n_read: int, n_pieces: int) -> Findings:
         """These findings and those of the next block."""
         return Findings(in_reading_order((*self.spans, *spans)), self.n_read + n_read, self.n_pieces + n_pieces)
+
+
+def is_foreign(language: str | None) -> bool:
+    """Whether a text in this language is in one that the model was not trained on; False where it is not known."""
+    return language is not None and language not in TRAINED_ON
 
 
 def load_for(task: Task) -> Detector:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.cli import streams
-from detector.cli.annotate import Selection, Strictness, load_detector, provenance_of
+from detector.cli import inputs, streams
+from detector.cli.annotate import Strictness, load_detector, provenance_of
+from detector.cli.inputs import Failures
+from detector.cli.settings import in_force, selection_of
 from detector.errors import ConfigError, InputError
-from detector.readers.text import STANDARD_INPUT, find_files, read_standard_input, read_text
+from detector.readers.text import STANDARD_INPUT, find_all, find_files, is_address
 from detector.report.results import SUFFIXES, Result, read_result_file, read_results
-from detector.spans import Document
+from detector.selection import Selection
+
+if TYPE_CHECKING:
+    from detector.readers.sources import Sources
 
 _MARKER = "assets/report.css"  # a folder that holds this file is one of our reports
 
@@ -27,7 +32,8 @@ def command(
         list[str],
         typer.Argument(
             metavar="PATH",
-            help="Text files, JSON that annotate wrote, - for standard input, or one folder of either.",
+            help="Articles (all that annotate reads), JSON that annotate wrote, - for standard input, "
+            "or one folder: of either, or what score wrote.",
             show_default=False,
         ),
     ],
@@ -43,31 +49,81 @@ def command(
     ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Show two texts side by side.")] = False,
     glob: Annotated[
-        str, typer.Option(metavar="PATTERN", help="Which texts of a folder without JSON; '**/*.txt' looks inside.")
-    ] = "*.txt",
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Which files of a folder without JSON; '**/*.txt' looks inside.",
+            show_default="*.txt",
+        ),
+    ] = None,
     strictness: Annotated[
-        Strictness, typer.Option(help="For texts: mark as little as strict annotators, or as much as sensitive ones.")
-    ] = Strictness.BALANCED,
+        Strictness | None,
+        typer.Option(
+            help="For articles: mark as little as strict annotators, or as much as sensitive ones.",
+            show_default="balanced",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="For texts: a model folder in place of the shipped model.", show_default=False
+            metavar="DIR", help="For articles: a model folder in place of the shipped model.", show_default=False
         ),
     ] = None,
+    input: inputs.KindOption = None,
+    fetch: inputs.FetchOption = False,
+    allow_private: inputs.AllowPrivateOption = False,
+    max_size: inputs.MaxSizeOption = None,
+    max_unpacked: inputs.MaxUnpackedOption = None,
+    language_guard: inputs.GuardOption = None,
 ) -> None:
     """Make pages to read, share and print.
 
-    Each page is one file that asks for nothing from anywhere. The model is needed for texts only: JSON that
+    Each page is one file that asks for nothing from anywhere. The model is needed for articles only: JSON that
     `detector annotate --format json` wrote has its findings already. A folder becomes a folder of pages: index.html
     with rates and a table of documents, and a page for each document.
+
+    Settings may stand in detector.toml (see `detector config`). What cannot be read is told and left out: exit code 2.
     """
-    source = Source(strictness=strictness, model=model)
-    if len(paths) == 1 and Path(paths[0]).is_dir():
+    settings = in_force(
+        {
+            "glob": glob,
+            "strictness": strictness,
+            "model": model,
+            "max_size": max_size,
+            "max_unpacked": max_unpacked,
+            "language_guard": language_guard,
+        }
+    )
+    value = {name: setting.value for name, setting in settings.items()}
+    reading = inputs.sources(
+        kind=input,
+        fetch=fetch,
+        allow_private=allow_private,
+        max_size=value["max_size"],
+        max_unpacked=value["max_unpacked"],
+    )
+    source = Source(
+        reading,
+        strictness=value["strictness"],
+        model=value["model"],
+        selection=selection_of(settings),
+        guard=value["language_guard"],
+    )
+    make(paths, source, output, glob=value["glob"], compare=compare)
+    if source.failures.n_failed:
+        raise typer.Exit(2)
+
+
+def make(paths: Sequence[str], source: Source, output: str | None, *, glob: str, compare: bool) -> None:
+    """Write the pages that were asked for; none where nothing could be read."""
+    if len(paths) == 1 and paths[0] and Path(paths[0]).is_dir():
         if compare:
             raise ConfigError(f"--compare {paths[0]}: is a folder: name two texts")
         write_corpus(source.folder(paths[0], glob=glob), paths[0], output)
         return
     results = list(source.files(paths))
+    if not results or (compare and source.failures.n_failed):
+        return
     if compare and len(results) != 2:
         raise ConfigError(f"--compare: {len(results)} text{'' if len(results) == 1 else 's'} given: name two")
     with streams.output(output) as write:
@@ -75,28 +131,35 @@ def command(
 
 
 class Source:
-    """Where results come from: JSON as it is, texts through the detector, which is loaded for the first text."""
+    """Where results come from: JSON as it is, articles through the detector, which is loaded for the first of them.
 
-    def __init__(self, *, strictness: str, model: str | None) -> None:
+    Articles that cannot be read are told of, counted in ``failures``, and left out.
+    """
+
+    def __init__(
+        self, reading: Sources, *, strictness: str, model: str | None, selection: Selection, guard: str
+    ) -> None:
+        self.reading = reading
         self.strictness = strictness
         self.model = model
+        self.selection = selection
+        self.guard = guard
+        self.failures = Failures()
 
     def files(self, paths: Sequence[str]) -> Iterator[Result]:
-        """The results of these files in order; neighbouring texts go through the detector together."""
-        texts: list[str] = []
-        for path in paths:
-            if Path(path).is_dir():
-                raise InputError(f"{path}: is a folder among files: make a report of it alone")
-            if Path(path).suffix not in SUFFIXES:
-                texts.append(path)
+        """The results of these files in order; neighbouring articles go through the detector together."""
+        articles: list[str] = []
+        for path in self.failures.report(find_all([*map(_no_folder, paths)])):
+            if is_address(path) or Path(path).suffix not in SUFFIXES:
+                articles.append(path)
                 continue
-            yield from self._annotated(texts)
-            texts = []
+            yield from self._annotated(articles)
+            articles = []
             yield from read_result_file(path)
-        yield from self._annotated(texts)
+        yield from self._annotated(articles)
 
     def folder(self, folder: str, *, glob: str) -> Iterator[Result]:
-        """The results in a folder: of its JSON where it has some, otherwise of its texts."""
+        """The results in a folder: of its JSON where it has some, or of `score`, otherwise of its articles."""
         if any(path.suffix in SUFFIXES for path in Path(folder).rglob("*")):
             return read_results(folder)
         return self._annotated(find_files(folder, glob=glob))
@@ -104,11 +167,14 @@ class Source:
     def _annotated(self, files: Sequence[str]) -> Iterator[Result]:
         if not files:
             return
-        documents = (_read(file) for file in files)
+        documents = inputs.guarded(self.failures.report_unreadable(files, self.reading), self.guard)
+        first = next(documents, None)
+        if first is None:
+            return
         detector = load_detector(self.model)
-        provenance = provenance_of(detector, self.strictness, Selection())
-        for document in detector.annotate(documents, strictness=self.strictness):
-            yield document, provenance
+        provenance = provenance_of(detector, self.strictness, self.selection)
+        for document in detector.annotate(chain([first], documents), strictness=self.strictness):
+            yield self.selection.apply(document), provenance
 
 
 def page(results: Sequence[Result], *, compare: bool) -> str:
@@ -158,5 +224,8 @@ def _prepare(folder: Path) -> None:
         shutil.rmtree(folder / part, ignore_errors=True)
 
 
-def _read(file: str) -> Document:
-    return read_standard_input(sys.stdin.buffer) if file == STANDARD_INPUT else read_text(file)
+def _no_folder(path: str) -> str:
+    """The path; raises InputError for a folder."""
+    if path and not is_address(path) and Path(path).is_dir():
+        raise InputError(f"{path}: is a folder among files: make a report of it alone")
+    return path

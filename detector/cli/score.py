@@ -16,7 +16,8 @@ import typer
 
 from detector.batch.choices import Engine, PartFormat
 from detector.cli import streams
-from detector.cli.annotate import Strictness, load_detector
+from detector.cli.annotate import Quotes, Strictness, load_detector
+from detector.cli.inputs import Guard
 from detector.cli.streams import say
 from detector.errors import ConfigError, InputError
 from detector.selection import technique_names
@@ -78,6 +79,16 @@ def command(
         list[str] | None,
         typer.Option(metavar="NAME,…", help="Not these techniques (may be repeated).", show_default=False),
     ] = None,
+    quotes: Annotated[
+        Quotes, typer.Option(help="All findings, those outside quotations, or those inside.")
+    ] = Quotes.MARK,
+    language_guard: Annotated[
+        Guard,
+        typer.Option(
+            help="Texts in other languages than English: warn and tell the language of every text, skip them "
+            "(rows without findings), or off: do not look."
+        ),
+    ] = Guard.WARN,
     model: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="A model folder in place of the shipped model.", show_default=False),
@@ -114,7 +125,7 @@ def command(
     from detector.batch.schema import check_kept
 
     detector = load_detector(model)
-    detector.setting(strictness)
+    setting = detector.setting(strictness)
     columns = Columns(text_column, id_column, check_kept(column_names(keep or ())))
     settings = make_settings(
         detector,
@@ -122,6 +133,8 @@ def command(
         min_confidence=min_confidence,
         only=technique_names(only or ()),
         ignore=technique_names(ignore or ()),
+        quotes=quotes.value,
+        language_guard=language_guard.value,
         device=check_device(device),
         format=format,
         part_size=part_size,
@@ -138,6 +151,7 @@ def command(
         workers=workers or default_workers(device),
         shard=parse_shard(shard),
         retry_errors=retry_errors,
+        precision=setting.precision,
     )
     run(job, detector, quiet=quiet)
 
@@ -165,6 +179,20 @@ def run(job: Job, detector: Detector, *, quiet: bool) -> None:
         say(f"{job.out}: {_held(summary)}{'' if summary.finished else '; other shards have parts to make'}")
         if summary.n_errors:
             say(f"{job.out}/errors.jsonl lists what could not be read: mend it and add --retry-errors")
+        if summary.n_foreign:
+            say(foreign_warning(job, summary))
+
+
+def foreign_warning(job: Job, summary: Summary) -> str:
+    """What to know about the documents in languages that the model was not trained on."""
+    from detector.readers.language import TRAINED_ON
+
+    known = ", ".join(TRAINED_ON)
+    done = "left out" if job.settings.language_guard == Guard.SKIP else "do not trust their findings"
+    return (
+        f"warning: {job.out}: {summary.n_foreign:,} documents in other languages (column language), "
+        f"the model has only read {known}: {done}"
+    )
 
 
 def make_settings(detector: Detector, **chosen: object) -> Settings:

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from detector.quotes import document_quotations, quotation_of
+from detector.quotes import Quotation, document_quotations, quotation_of
 from detector.report.terminal import likelihood, shortened
 from detector.spans import Document, LineIndex, Span, in_reading_order
 from detector.techniques import members
@@ -47,14 +47,16 @@ class Finding:
 def findings(document: Document, *, first_number: int = 1) -> list[Finding]:
     """The findings of a document in reading order, numbered from ``first_number``; empty spans are left out.
 
-    Raises TechniqueError where a span's technique is not in the inventory.
+    Who is quoted is what the file that the document was read from says, else what the text says. Raises
+    TechniqueError where a span's technique is not in the inventory.
     """
     spans = in_reading_order(dict.fromkeys(filter(len, document.spans)))
     lines = LineIndex(document.text)
     quotations = document_quotations(document) if spans else ()
+    stated = stated_quotations(document)
     found = []
     for number, (span, slot) in enumerate(zip(spans, slots(spans), strict=True), start=first_number):
-        quotation = quotation_of(span, quotations)
+        quotation = stated[span] if span in stated else quotation_of(span, quotations)
         found.append(
             Finding(
                 number=number,
@@ -73,6 +75,20 @@ def findings(document: Document, *, first_number: int = 1) -> list[Finding]:
             )
         )
     return found
+
+
+class Stated(dict[Span, Quotation | None]):
+    """What a file says of its spans: the quotation that each lies in. A type of its own, so that no JSON can pose."""
+
+
+STATED = "stated_quotations"
+"""The key of a document's meta under which a `Stated` lies, where there is one."""
+
+
+def stated_quotations(document: Document) -> Stated:
+    """What the file that a document was read from says of its spans; empty where it says what the text says."""
+    stated = document.meta.get(STATED)
+    return stated if isinstance(stated, Stated) else Stated()
 
 
 def slots(spans: Sequence[Span]) -> Iterator[int]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from detector.errors import InputError
-from detector.quotes import document_quotations
-from detector.spans import Document
+from detector.quotes import Quotation, document_quotations, quotation_of
+from detector.report.findings import STATED, Stated
+from detector.spans import Document, Span
 from detector.writers.json import read_annotation, read_provenance
 from detector.writers.provenance import Provenance
 
@@ -51,7 +53,32 @@ def read_result_file(file: str | Path) -> Iterator[Result]:
 
 
 def _result(record: dict[str, Any]) -> Result:
-    return _checked(read_annotation(record)), read_provenance(record)
+    document = _checked(read_annotation(record))
+    return _as_stated(document, record["spans"]), read_provenance(record)
+
+
+def _as_stated(document: Document, records: list[Mapping[str, Any]]) -> Document:
+    """The document with what its file says of quotations, where the rules of this version would say otherwise."""
+    found = document_quotations(document)
+    stated = Stated()
+    for span, record in zip(document.spans, records, strict=True):
+        if "in_quote" in record:
+            stated[span] = _stated_quotation(span, record)
+    if all(_told(quotation_of(span, found)) == _told(quotation) for span, quotation in stated.items()):
+        return document
+    return replace(document, meta={**document.meta, STATED: stated})
+
+
+def _stated_quotation(span: Span, record: Mapping[str, Any]) -> Quotation | None:
+    in_quote, speaker = record["in_quote"], record.get("speaker")
+    if not isinstance(in_quote, bool) or not isinstance(speaker, str | None):
+        raise InputError(f"in_quote {in_quote!r:.40} or speaker {speaker!r:.40} is not as written: annotate again")
+    return Quotation(span.start, span.end, "stated", speaker) if in_quote else None
+
+
+def _told(quotation: Quotation | None) -> tuple[bool, str | None]:
+    """What a finding tells of its quotation."""
+    return quotation is not None, quotation.speaker if quotation else None
 
 
 def _checked(document: Document) -> Document:
