@@ -92,6 +92,8 @@ def test_a_console_command_prints_what_the_readme_shows(workplace, block, step):
 @pytest.mark.parametrize("line", [line for block in blocks("sh") for line in block.replace("\\\n", " ").splitlines()])
 def test_a_command_that_is_not_run_exists(line):
     words = shlex.split(line, comments=True)
+    if words[:1] == ["timeout"]:
+        words = words[words.index("detector") :]
     if words[:1] == ["make"]:
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         assert set(words[1:]) <= set(targets)
@@ -104,7 +106,7 @@ def test_a_command_that_is_not_run_exists(line):
     elif words[:1] == ["python"]:
         assert (ROOT / words[1]).is_file()
     elif words:
-        assert words[0] in {"git", "cd", "pip", "export", "apt-get", "sudo", "aws", "sbatch"}, line
+        assert words[0] == "head", line
 
 
 def test_the_readme_opens_with_the_two_commands():
