@@ -11,6 +11,9 @@ from torch import Tensor
 from detector.backends import Candidate, Floats, Ints
 from detector.model import Encoded, ModelInfo, RhetoricModel, SpanBatch
 
+PIECES_MULTIPLE = 32
+"""Windows are padded to multiples of this: torch keeps memory for every shape it has seen."""
+
 
 class TorchBackend:
     """Runs a `RhetoricModel`; the module is used as it is, so a model in training can be scored.
@@ -53,7 +56,7 @@ class TorchBackend:
         return bias
 
     def _encode(self, windows: Sequence[Ints]) -> Encoded:
-        ids, mask = frame(windows, self.info)
+        ids, mask = frame(windows, self.info, multiple=PIECES_MULTIPLE)
         with self._precision():
             encoded: Encoded = self.model.encode(ids.to(self.device), mask.to(self.device))
         return encoded
@@ -62,10 +65,14 @@ class TorchBackend:
         return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.bfloat16)
 
 
-def frame(windows: Sequence[Ints], info: ModelInfo) -> tuple[Tensor, Tensor]:
-    """Input ids and attention mask ``(n_windows, 2 + longest)``: special pieces around each window, padding after."""
+def frame(windows: Sequence[Ints], info: ModelInfo, *, multiple: int = 1) -> tuple[Tensor, Tensor]:
+    """Input ids and attention mask ``(n_windows, n_pieces)``: special pieces around each window, padding after.
+
+    ``n_pieces`` is that of the longest window, rounded up to a ``multiple`` as far as the encoder's window allows.
+    """
     longest = max(len(w) for w in windows) + 2
-    ids = np.full((len(windows), longest), info.pad_id, dtype=np.int64)
+    n_pieces = max(longest, min(-(-longest // multiple) * multiple, info.window + 2))
+    ids = np.full((len(windows), n_pieces), info.pad_id, dtype=np.int64)
     mask = np.zeros_like(ids)
     for row, window in enumerate(windows):
         ids[row, 0] = info.start_id
