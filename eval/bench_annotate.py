@@ -35,7 +35,7 @@ def main() -> None:
     print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}")
     print(f"detector --help: {seconds_of_help():.2f} s")
     print(f"{'texts':>6}{'words':>9}{'pieces':>9}{'start-up s':>12}{'seconds':>9}{'pieces/s':>10}{'peak MiB':>10}")
-    for n_texts in (1, N_ARTICLES, 4 * N_ARTICLES):
+    for n_texts in (1, N_ARTICLES, 2 * N_ARTICLES):
         row = run(n_texts, options)
         print(
             f"{n_texts:6d}{row['words']:9d}{row['pieces']:9d}{row['start_up']:12.2f}{row['seconds']:9.2f}"
