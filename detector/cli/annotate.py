@@ -121,14 +121,8 @@ def command(
             metavar="NAME=P,…", help="Ask for more confidence of some techniques (may be repeated).", show_default=False
         ),
     ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…", help="Only these techniques (may be repeated).", show_default=False),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…", help="Not these techniques (may be repeated).", show_default=False),
-    ] = None,
+    only: inputs.OnlyOption = None,
+    ignore: inputs.IgnoreOption = None,
     ignore_pattern: Annotated[
         list[str] | None,
         typer.Option(metavar="REGEX", help="Nothing that touches a match (may be repeated).", show_default=False),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.batch.choices import Engine, PartFormat
-from detector.cli import streams
+from detector.cli import inputs, streams
 from detector.cli.annotate import Quotes, Strictness, load_detector
 from detector.cli.inputs import Guard
 from detector.cli.streams import say
@@ -71,14 +71,8 @@ def command(
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, metavar="P", help="Leave out findings that are less sure (0 to 1).")
     ] = 0.0,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…", help="Only these techniques (may be repeated).", show_default=False),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…", help="Not these techniques (may be repeated).", show_default=False),
-    ] = None,
+    only: inputs.OnlyOption = None,
+    ignore: inputs.IgnoreOption = None,
     quotes: Annotated[
         Quotes, typer.Option(help="All findings, those outside quotations, or those inside.")
     ] = Quotes.MARK,
