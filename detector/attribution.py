@@ -15,17 +15,21 @@ _VERB = (
     r"|explained|explains|noted|notes|tweeted|tweets|posted|shouted|shouts|called|calls|complained|complains"
     r"|concluded|concludes|continued|continues|remarked|remarks|observed|observes|admitted|admits|conceded"
     r"|alleged|alleges|charged|charges|vowed|vows|promised|promises|thundered|quipped|recalled|recalls|described"
-    r"|describes|denounced|denounces|proclaimed|proclaims|testified|testifies|maintains|maintained|cried|joked)"
+    r"|describes|denounced|denounces|proclaimed|proclaims|testified|testifies|maintains|maintained|cried|joked"
+    r"|argue|claim|insist|warn|allege|complain)"
 )
 _STRICT_VERB = (
     r"(?:said|says|claimed|claims|argued|argues|insisted|insists|warned|warns|declared|declares|stated|alleged|alleges"
-    r"|announced|complained|complains|(?:told|tells) (?:\w+ ){0,3}?\w+(?= that ))"
+    r"|announced|complained|complains|say|claim|argue|insist|warn|allege|complain"
+    r"|(?:told|tells) (?:\w+ ){0,3}?\w+(?= that ))"
 )
 _CAPITAL = r"[A-Z\u00c0-\u00de\u0100-\u017f]"
 _PARTICLE = r"(?:de|da|del|della|der|den|van|von|bin|ibn|al|el|la|le|du|of|the|and)"
 _OFFICE = (
     r"(?:spokes(?:wo)?man|spokesperson|chief|leader|president|minister|director|secretary|senator|professor|analyst"
-    r"|officer|official|mayor|judge|lawyer|editor|correspondent|reporter|executive|chair(?:wo)?man|founder|member)"
+    r"|officer|official|mayor|judge|lawyer|editor|correspondent|reporter|executive|chair(?:wo)?man|founder|member"
+    r"|activist|economist|expert|scientist|researcher|historian|author|doctor|nurse|teacher|farmer|engineer|attorney"
+    r"|prosecutor|negotiator|adviser|advisor|candidate|lawmaker|resident|organi[sz]er)"
 )
 _TITLE = r"(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Col|Lt|Sgt|St|Rev|Hon)\."
 _PROPER = rf"(?:{_TITLE}|(?:{_CAPITAL}\.)+|{_CAPITAL}[\w’'-]*)"  # a full stop ends a sentence, but for these
@@ -43,17 +47,20 @@ _ADVERB = r"(?:(?:has|have|had|also|then|later|once|even|never) ){0,2}(?:\w+ly )
 _SPEAKER = rf"(?P<speaker>{_ROLE}(?={{stop}})|{_NAME})"
 _FOLLOWS = _SPEAKER.replace("{stop}", _STOP[3:-1])
 _LEADS = _SPEAKER.replace("{stop}", rf"(?:, [^,]{{1,80}},)? {_ADVERB}{_VERB}\b|:\s*$")
+_ASIDE = r"(?:, (?P<aside>[^,]{1,80}),)?"  # the lawyer, Peter Hahn, said
 _AFTER = (
     re.compile(rf"[\s,.—–-]*{_VERB} {_ADVERB}{_FOLLOWS}"),
     re.compile(rf"[\s,—–-]*according to {_FOLLOWS}"),
-    re.compile(rf"[\s,—–-]*{_LEADS}(?:, [^,]{{1,80}},)? {_ADVERB}{_VERB}\b"),
+    re.compile(rf"[\s,—–-]*{_LEADS}{_ASIDE} {_ADVERB}{_VERB}\b"),
     re.compile(rf"\s*[—–-]\s*{_FOLLOWS}"),
 )
 _BEFORE = (
-    re.compile(rf"(?:^|[\s(,;—–]){_LEADS}(?:, [^,]{{1,80}},)? {_ADVERB}{_VERB}\b[^“”\"«»]{{0,80}}$"),
+    re.compile(rf"(?:^|[\s(,;—–]){_LEADS}{_ASIDE} {_ADVERB}{_VERB}\b[^“”\"«»]{{0,80}}$"),
     re.compile(rf"[Aa]ccording to {_FOLLOWS}[^“”\"«»]{{0,80}}$"),
     re.compile(rf"(?:^|[\s(]){_LEADS}:\s*$"),
 )
+_ROLE_WORD = re.compile(r"(?:the|an?|his|her|its|their|our|my) ", re.IGNORECASE)
+_ONLY_NAME = re.compile(_NAME)
 _ATTRIBUTION = re.compile(rf"\b{_VERB}\b|\baccording to\b")
 _SENTENCE_END = re.compile(
     r"[.!?…]{1,8}[”\"’'»)\]]{0,8}(?=\s+[\"“«‘(\[]?[A-Z\u00c0-\u00de0-9])|[.!?…]{1,8}[”\"’'»)\]]{0,8}$"
@@ -80,7 +87,7 @@ def speaker_of(after: str, before: str) -> str | None:
     ]
     for pattern, words in (*((p, after) for p in _AFTER), *((p, sentence) for p in _BEFORE)):
         match = pattern.match(words) if words is after else pattern.search(words)
-        speaker = _name(match["speaker"]) if match else None
+        speaker = _speaker(match) if match else None
         if speaker:
             return speaker
     return None
@@ -95,6 +102,13 @@ def is_attribution(between: str) -> bool:
     """Whether the words between two quotations are no more than an attribution: the same person goes on."""
     words = between.strip()
     return len(words) <= 160 and bool(_ATTRIBUTION.search(words)) and len(list(sentences(words))) <= 1
+
+
+def _speaker(match: re.Match[str]) -> str | None:
+    """The speaker of a match: a name that stands beside a role in place of the role."""
+    groups = match.groupdict()
+    aside = groups.get("aside") or ""
+    return _name(aside if _ROLE_WORD.match(groups["speaker"]) and _ONLY_NAME.fullmatch(aside) else groups["speaker"])
 
 
 def _name(words: str) -> str | None:
@@ -123,11 +137,17 @@ _LAST = (
     re.compile(rf", {_STRICT_VERB} {_FOLLOWS}"),
     re.compile(rf", {_LEADS}(?= {_ADVERB}{_STRICT_VERB}) {_ADVERB}{_STRICT_VERB}(?=[.!?…,]|$)"),
 )
+_NO_CLAUSE = (  # what may follow “said” and is not what was said
+    r"(?:on|in|to|during|for|at|of|with|by|from|about|so|nothing|little|much|more|something|anything|enough|too|what"
+    r"|goodbye|farewell|hello|yes|no|and|or|but|before|after|as|when|while)"
+)
 _SAID_THAT = re.compile(
     rf"(?:[^,]{{1,60}}, )?{_SPEAKER.replace('{stop}', rf'(?:, [^,]{{1,80}},)? {_ADVERB}{_STRICT_VERB}')}"
-    rf"(?:, [^,]{{1,80}},)? {_ADVERB}"
-    rf"(?:{_STRICT_VERB} that|(?:said|says|claimed|claims)(?! (?:on|in|to|during|for|at|of|with|by|from|about|so)\b))"
+    rf"{_ASIDE} {_ADVERB}(?:{_STRICT_VERB} that|(?:said|says|say|claimed|claims|claim)(?! {_NO_CLAUSE}\b))"
     r" (?=\S+ \S+ \S)"
+)
+_PRONOUN_SAID_THAT = re.compile(
+    rf"(?:[^,]{{1,60}}, )?(?:[Hh]e|[Ss]he|[Tt]hey) {_ADVERB}{_STRICT_VERB} that (?=\S+ \S+ \S)"
 )
 
 
@@ -148,8 +168,8 @@ def _ends_soon(rest: str) -> bool:
     return len(rest) <= 60 and " that " not in rest
 
 
-def reported_part(sentence: str) -> tuple[int, int, str] | None:
-    """The part of a sentence that somebody else says, and who."""
+def reported_part(sentence: str) -> tuple[int, int, str | None] | None:
+    """The part of a sentence that somebody else says, and who; None for a pronoun."""
     if match := _FIRST.match(sentence):
         speaker = _name(match["speaker"])
         return (match.end(), len(sentence), speaker) if speaker else None
@@ -159,5 +179,7 @@ def reported_part(sentence: str) -> tuple[int, int, str] | None:
             if speaker and match.start() >= 10 and _ends_soon(sentence[match.end() :]):
                 return 0, match.start(), speaker
     match = _SAID_THAT.match(sentence)
-    speaker = _name(match["speaker"]) if match else None
-    return (match.end(), len(sentence), speaker) if match and speaker else None
+    if match and (speaker := _speaker(match)):
+        return match.end(), len(sentence), speaker
+    match = _PRONOUN_SAID_THAT.match(sentence)
+    return (match.end(), len(sentence), None) if match else None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-import types
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from detector.errors import ConfigError
 
 T = TypeVar("T")
+_NAMES = {str: "str", int: "int", float: "float", bool: "bool", tuple[int, ...]: "a list of int"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,33 @@ class LossConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TextsConfig:
+    """What is done to the training documents, and what is added to them.
+
+    ``swap`` is the share of documents whose names are swapped for others; ``fine`` a JSONL file, from the recipe's
+    folder, of texts in which nothing is to be found.
+    """
+
+    swap: float = 0.0
+    fine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides a training run but the corpora and the seed of the command line."""
+    """Everything that decides a model but the corpora.
+
+    Each of the ``seeds`` is a training of its own; thresholds and calibration of their average are chosen on the
+    documents held out. Then the seeds in ``refit`` train on all documents and join the average.
+    """
 
     name: str
     encoder: EncoderConfig
     optimiser: OptimiserConfig
     loss: LossConfig = field(default_factory=LossConfig)
+    texts: TextsConfig = field(default_factory=TextsConfig)
     gap: int = 25
-    seed: int = 1
+    seeds: tuple[int, ...] = (1,)
+    refit: tuple[int, ...] = ()
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -71,7 +89,13 @@ def load_recipe(path: Path) -> Recipe:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML ({error})") from None
-    return _from_table(Recipe, data, f"{path}: ")
+    recipe = _from_table(Recipe, data, f"{path}: ")
+    if not recipe.seeds:
+        raise ConfigError(f"{path}: seeds: needs one seed at least, such as [1]")
+    fine = path.parent / recipe.texts.fine if recipe.texts.fine else None
+    if fine and not fine.is_file():
+        raise ConfigError(f"{path}: texts.fine: {fine} is not a file")
+    return replace(recipe, texts=replace(recipe.texts, fine=str(fine or "")))
 
 
 def _from_table(kind: type[T], table: dict[str, Any], place: str) -> T:
@@ -97,7 +121,8 @@ def _checked(hint: Any, value: Any, place: str) -> Any:
         return _from_table(hint, value, f"{place}.")
     if hint is float and type(value) is int:
         return float(value)
-    wanted = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if type(value) not in wanted:
-        raise ConfigError(f"{place}: expected {hint.__name__}, got {value!r}")
+    if hint == tuple[int, ...] and isinstance(value, list) and all(type(v) is int for v in value):
+        return tuple(value)
+    if type(value) is not hint:
+        raise ConfigError(f"{place}: expected {_NAMES.get(hint, hint)}, got {value!r}")
     return value

@@ -9,37 +9,45 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detector.folding import count_shown, fold
 from detector.spans import Span, in_reading_order
-from detector.windows import CHANNELS, IDENTIFICATION, Pieces, code_points
+from detector.windows import CHANNELS, IDENTIFICATION, Pieces, code_points, line_numbers
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-EDGES_OUTSIDE = frozenset(" \t\r\n\v\f\u00a0\u2028\u2029\u200b.,;:-–—")
-"""Characters that no span starts or ends with: space, and punctuation that says nothing by itself."""
+EDGES_OUTSIDE = frozenset(" \t\r\n\v\f\u00a0\u2028\u2029\u200b\u2060\u00ad\ufeff.,;:-–—")
+"""Characters that no span starts or ends with: what shows nothing, and punctuation that says nothing by itself."""
 
 WORD_JOINERS = [ord(c) for c in "-'’"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Characters ``[start, end)`` that may be a span of one channel, by their pieces' mean and highest probability."""
+    """Characters ``[start, end)`` that may be a span of one channel, by their pieces' mean and highest probability.
+
+    ``support`` is what the other outputs say, as mean log-odds: identification of a technique's candidate, all
+    techniques together of identification's. ``n_shown`` of the characters show, all of them where it is None.
+    """
 
     start: int
     end: int
     mean: float
     peak: float
+    support: float
+    n_shown: int | None = None
 
-    def features(self) -> tuple[float, float, float]:
-        """What confidence is computed from: the logits of mean and peak, and the logarithm of the length."""
-        return _logit(self.mean), _logit(self.peak), math.log(self.end - self.start)
+    def features(self) -> tuple[float, float, float, float]:
+        """What confidence is computed from: logits of mean and peak, the logarithm of the length, and the support."""
+        length = self.end - self.start if self.n_shown is None else self.n_shown
+        return _logit(self.mean), _logit(self.peak), math.log(length), self.support
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """A candidate's confidence in one channel: a logistic of its features, by their weights, and an offset."""
 
-    weights: tuple[float, float, float]
+    weights: tuple[float, float, float, float]
     offset: float
 
     def confidence(self, candidate: Candidate) -> float:
@@ -72,10 +80,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Where the words of a tokenised text begin and end, as pieces: both ``(n_pieces,)``, for each piece its word's."""
+    """What the words and lines of a text are, hidden characters and hard wraps seen through.
+
+    ``first`` and ``last`` ``(n_pieces,)``: for each piece the first and last piece of its word. ``line`` and ``shown``
+    ``(n_characters + 1,)``: how many lines end and how many characters show before each position.
+    """
 
     first: Ints
     last: Ints
+    line: Ints
+    shown: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +128,16 @@ def find_candidates(
     """The candidates of each channel at the setting's thresholds, in order."""
     if len(scores.pieces) == 0:
         return {channel: [] for channel in channels}
-    probabilities = _sigmoid(scores.logits + setting.bias_vector())
+    logits = scores.logits + setting.bias_vector()
+    probabilities = _sigmoid(logits)
+    any_technique = np.logaddexp.reduce(logits[:, 1:], axis=1) if IDENTIFICATION in channels else logits[:, 0]
     return {
         channel: channel_candidates(
             text,
             scores.pieces,
             scores.words,
             probabilities[:, CHANNELS.index(channel)],
+            any_technique if channel == IDENTIFICATION else logits[:, 0],
             threshold=setting.thresholds[channel],
             gap=gap,
         )
@@ -129,37 +146,40 @@ def find_candidates(
 
 
 def channel_candidates(
-    text: str, pieces: Pieces, words: Words, probabilities: Floats, *, threshold: float, gap: int
+    text: str, pieces: Pieces, words: Words, probabilities: Floats, support: Floats, *, threshold: float, gap: int
 ) -> list[Candidate]:
-    """The candidates where ``probabilities`` ``(n_pieces,)`` reach ``threshold``.
+    """The candidates where ``probabilities`` reach ``threshold``; ``support`` likewise ``(n_pieces,)``, as log-odds.
 
-    Runs grow to whole words; runs at most ``gap`` characters apart on one line become one; then the edges are trimmed.
+    Runs grow to whole words; runs at most ``gap`` shown characters apart on one line become one; edges are trimmed.
     """
-    runs = _merge_runs(text, pieces, _runs(probabilities >= threshold, words), gap=gap)
+    runs = _merge_runs(pieces, words, _runs(probabilities >= threshold, words), gap=gap)
     candidates = []
     for first, last in runs:
         start, end = trim(text, int(pieces.offsets[first, 0]), int(pieces.offsets[last, 1]))
-        if start < end:
-            inside = probabilities[first : last + 1]
-            candidates.append(Candidate(start, end, float(inside.mean()), float(inside.max())))
+        n_shown = int(words.shown[end] - words.shown[start])
+        if n_shown > 0:
+            inside, by_others = probabilities[first : last + 1], float(support[first : last + 1].mean())
+            candidates.append(Candidate(start, end, float(inside.mean()), float(inside.max()), by_others, n_shown))
     return candidates
 
 
 def find_words(text: str, pieces: Pieces) -> Words:
-    """The words that the pieces belong to: neighbours with no character between them, letters on both sides.
+    """The text's words and lines. A word's pieces have no character between them and letters on both sides.
 
     A hyphen or an apostrophe between two letters counts as one of the word's letters.
     """
     starts, ends = pieces.offsets[1:, 0], pieces.offsets[:-1, 1]
-    letters = np.fromiter(map(str.isalnum, text), dtype=bool, count=len(text))
-    inner = np.flatnonzero(np.isin(code_points(text)[1:-1], WORD_JOINERS)) + 1
+    folded = fold(text)
+    letters = np.fromiter(map(str.isalnum, folded.text), dtype=bool, count=len(folded.text))
+    inner = np.flatnonzero(np.isin(code_points(folded.text)[1:-1], WORD_JOINERS)) + 1
     letters[inner] = letters[inner - 1] & letters[inner + 1]
+    letters = folded.spread(letters)
     joined = (starts < ends) | ((starts == ends) & letters[starts] & letters[ends - 1])
     new = np.concatenate(([True], ~joined))
     word = np.cumsum(new) - 1
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(pieces)) - 1
-    return Words(first[word], last[word])
+    return Words(first[word], last[word], line_numbers(text), count_shown(text))
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
@@ -182,18 +202,19 @@ def _runs(above: npt.NDArray[np.bool_], words: Words) -> list[tuple[int, int]]:
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
-def _merge_runs(text: str, pieces: Pieces, runs: list[tuple[int, int]], *, gap: int) -> list[tuple[int, int]]:
+def _merge_runs(pieces: Pieces, words: Words, runs: list[tuple[int, int]], *, gap: int) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for first, last in runs:
-        if merged and _bridgeable(text, int(pieces.offsets[merged[-1][1], 1]), int(pieces.offsets[first, 0]), gap):
+        if merged and _bridgeable(words, int(pieces.offsets[merged[-1][1], 1]), int(pieces.offsets[first, 0]), gap):
             merged[-1] = (merged[-1][0], max(merged[-1][1], last))
         else:
             merged.append((first, last))
     return merged
 
 
-def _bridgeable(text: str, end: int, start: int, gap: int) -> bool:
-    return start - end <= gap and not any(c in "\r\n" for c in text[end:start])
+def _bridgeable(words: Words, end: int, start: int, gap: int) -> bool:
+    near = words.shown[start] - words.shown[end] <= gap
+    return bool(near and words.line[start] == words.line[end])
 
 
 def _sigmoid(x: Floats) -> Floats:

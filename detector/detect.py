@@ -1,28 +1,40 @@
-"""`Detector`: documents → windows → backend → spans, in batches of similar length."""
+"""`Detector`: documents → windows → backend → spans; one chunk is cut and one encoded while another is decoded."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from detector.backends import Backend, Candidate, Floats
-from detector.backends.torch import TorchBackend
+from detector.backends import AUTO, CPU, Backend, Candidate, Floats, available_cores, load_backend
 from detector.decode import Scores, Setting, decode, find_words
 from detector.errors import InputError, ModelError
-from detector.model import ModelFolder, ModelInfo, load_model
+from detector.folder import ModelInfo, read_folder
 from detector.spans import Document, Span
 from detector.techniques import NAMES, Inventory, inventory
 from detector.windows import CHANNELS, Pieces, Window, cut_windows, piece_range, tokenize, window_of_range
 
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT_MODEL = "default"
-CHUNK_CHARACTERS = 400_000
-BATCH_PIECES = 4096
+CHUNK_CHARACTERS = 60_000
+"""About as many characters are cut, encoded and decoded together; three chunks are under way at a time."""
+ENCODED_TOGETHER = 64
+"""So many windows are encoded before it is asked whether anyone still waits for them."""
+TOKENIZED_CHARACTERS = 200_000
+"""Longer texts are tokenised in blocks cut where a line ends: the tokenizer's own records of a text are large."""
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+if TYPE_CHECKING:
+    from detector.model import ModelFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +46,34 @@ class _Prepared:
     windows: list[Window]
 
 
-def load(folder: str | Path | None = None, *, device: str | None = None) -> Detector:
+def load(
+    folder: str | Path | None = None, *, device: str | None = None, backend: str = AUTO, threads: int | None = None
+) -> Detector:
     """The shipped detector, or the one in a model folder, or in a hub repository (``owner/name``).
 
-    ``device`` is a torch device, the CPU where None. Raises `ModelError`.
+    ``device`` is a torch device, the CPU where None. ``backend`` is ``onnx``, ``torch``, or ``auto`` for the faster one
+    that can run the model there. ``threads`` of the CPU are used: as many as there are cores where None, or as
+    OMP_NUM_THREADS says. Raises `ModelError`.
     """
-    path = SHIPPED / DEFAULT_MODEL if folder is None else _model_folder(str(folder))
-    loaded = load_model(path)
-    return Detector.from_folder(loaded, device=device or "cpu")
+    files = read_folder(find_model(folder))
+    chosen = load_backend(backend, files, device=device or CPU, threads=threads)
+    return Detector(chosen, files.info, files.tokenizer, dict(files.settings), files.hash)
 
 
-def _model_folder(name: str) -> Path:
-    path = Path(name)
-    if (path / "model.json").is_file():
+def find_model(name: str | Path | None = None) -> Path:
+    """The model folder of that name: the shipped default where None, a folder, a shipped model, or a fetched one.
+
+    Raises `ModelError` where there is none.
+    """
+    path = Path(name or DEFAULT_MODEL)
+    if name and (path / "model.json").is_file():
         return path
-    if (SHIPPED / name / "model.json").is_file():
-        return SHIPPED / name
-    if path.exists() or name.count("/") != 1 or name.startswith((".", "/")):
+    if (SHIPPED / path / "model.json").is_file():
+        return SHIPPED / path
+    given = str(name)
+    if path.exists() or given.count("/") != 1 or given.startswith((".", "/")):
         raise ModelError(f"{name}: no model folder (no model.json in it); leave --model out for the shipped model")
-    return _fetch(name)
+    return _fetch(given)
 
 
 def _fetch(repository: str) -> Path:
@@ -79,8 +100,10 @@ class Detector:
         self.model_hash = model_hash
 
     @classmethod
-    def from_folder(cls, loaded: ModelFolder, *, device: str = "cpu") -> Detector:
-        """A detector over a loaded model folder."""
+    def from_folder(cls, loaded: ModelFolder, *, device: str = CPU) -> Detector:
+        """A detector over a loaded model folder, in torch."""
+        from detector.backends.torch import TorchBackend
+
         backend = TorchBackend(loaded.model, loaded.info, device=device)
         return cls(backend, loaded.info, loaded.tokenizer, dict(loaded.settings), loaded.hash)
 
@@ -109,8 +132,16 @@ class Detector:
 
     def score(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Scores]]:
         """Each document with the token head's outputs for all its pieces, in order, streamed."""
-        for chunk in _chunks(documents):
-            yield from self._score_chunk([self._prepare(document) for document in chunk])
+        stopped = threading.Event()
+        prepared = _ahead(lambda chunk: [self._prepare(document) for document in chunk], _chunks(documents))
+        encoded = _ahead(lambda chunk: (chunk, self._encode(chunk, stopped)), prepared)
+        try:
+            for chunk, logits in encoded:
+                for each, values in zip(chunk, logits, strict=True):
+                    words = find_words(each.document.text, each.pieces)
+                    yield each.document, Scores(each.pieces, words, values)
+        finally:
+            stopped.set()  # and only then `encoded` goes, which waits for its thread
 
     def classify(self, document: Document, *, corpus: str | None = None, within: Inventory | None = None) -> Document:
         """The document with each given span's technique named by the span head.
@@ -128,20 +159,23 @@ class Detector:
         return replace(document, spans=_best_techniques(document.spans, probabilities, within or inventory("detector")))
 
     def _prepare(self, document: Document) -> _Prepared:
-        pieces = tokenize(self.tokenizer, document.text)
+        pieces = _tokenize(self.tokenizer, document.text)
         windows = cut_windows(document.text, pieces, size=self.info.window, overlap=self.info.overlap)
         return _Prepared(document, pieces, windows)
 
-    def _score_chunk(self, chunk: Sequence[_Prepared]) -> Iterator[tuple[Document, Scores]]:
+    def _encode(self, chunk: Sequence[_Prepared], stopped: threading.Event) -> list[Floats]:
+        """The token head's outputs for all pieces of each document; unfinished where nobody waits for them."""
         logits = [np.empty((len(p.pieces), len(CHANNELS)), dtype=np.float32) for p in chunk]
         jobs = [(i, window) for i, prepared in enumerate(chunk) for window in prepared.windows]
-        for batch in batches(jobs):
-            ids = [chunk[i].pieces.ids[w.first : w.last] for i, w in batch]
-            for (i, w), scored in zip(batch, self.backend.score(ids), strict=True):
-                logits[i][w.decide_first : w.decide_last] = scored[w.decide_first - w.first : w.decide_last - w.first]
-        for prepared, values in zip(chunk, logits, strict=True):
-            words = find_words(prepared.document.text, prepared.pieces)
-            yield prepared.document, Scores(prepared.pieces, words, values)
+        jobs.sort(key=lambda job: -len(job[1]))
+        for start in range(0, len(jobs), ENCODED_TOGETHER):
+            if stopped.is_set():
+                break
+            part = jobs[start : start + ENCODED_TOGETHER]
+            scored = self.backend.score([chunk[i].pieces.ids[w.first : w.last] for i, w in part])
+            for (i, w), values in zip(part, scored, strict=True):
+                logits[i][w.decide_first : w.decide_last] = values[w.decide_first - w.first : w.decide_last - w.first]
+        return logits
 
     def _span_probabilities(self, document: Document, corpus: str | None) -> Floats:
         """Probabilities ``(n_spans, 23)`` of the spans' techniques; even where a span touches no piece."""
@@ -154,9 +188,10 @@ class Detector:
                 index, first, last = located
                 placed.setdefault(index, []).append((i, Candidate(0, first, last, counts[i])))
         logits = np.zeros((len(document.spans), len(NAMES)), dtype=np.float32)
-        for batch in batches([(index, prepared.windows[index]) for index in placed]):
-            ids = [prepared.pieces.ids[w.first : w.last] for _, w in batch]
-            rows = [(i, replace(c, window=row)) for row, (index, _) in enumerate(batch) for i, c in placed[index]]
+        shown = list(placed)
+        ids = [prepared.pieces.ids[w.first : w.last] for w in (prepared.windows[index] for index in shown)]
+        rows = [(i, replace(c, window=row)) for row, index in enumerate(shown) for i, c in placed[index]]
+        if rows:
             logits[[i for i, _ in rows]] = self.backend.classify(ids, [c for _, c in rows])
         logits += self.backend.span_bias(corpus)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -182,16 +217,20 @@ def count_quotes(document: Document) -> list[int]:
     return [counts[quote] for quote in quotes]
 
 
-def batches(jobs: Sequence[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
-    """The windows by falling length, in batches of at most `BATCH_PIECES` pieces, padding counted."""
-    batch: list[tuple[int, Window]] = []
-    for job in sorted(jobs, key=lambda j: -len(j[1])):
-        if batch and (len(batch) + 1) * len(batch[0][1]) > BATCH_PIECES:
-            yield batch
-            batch = []
-        batch.append(job)
-    if batch:
-        yield batch
+def _ahead(make: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
+    """What ``make`` makes of each item, in order; of the next item it is made in a thread meanwhile.
+
+    The items themselves are taken where the results are.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[Out] | None = None
+        for item in items:
+            made = pool.submit(make, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = made
+        if waiting is not None:
+            yield waiting.result()
 
 
 def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -200,12 +239,33 @@ def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
     size = 0
     for document in documents:
         chunk.append(document)
-        size += len(document.text) + 1000
+        size += len(document.text) + 100
         if size >= CHUNK_CHARACTERS:
             yield chunk
             chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+def _tokenize(tokenizer: Tokenizer, text: str) -> Pieces:
+    """The pieces of a text of any length."""
+    parts: list[Pieces] = []
+    start = 0
+    while start < len(text) or not parts:
+        end = _block_end(text, start)
+        pieces = tokenize(tokenizer, text[start:end])
+        parts.append(Pieces(pieces.ids, pieces.offsets + start))
+        start = end
+    return Pieces(np.concatenate([p.ids for p in parts]), np.concatenate([p.offsets for p in parts]))
+
+
+def _block_end(text: str, start: int) -> int:
+    """Where a block of the text ends: behind a line, else a word, else anywhere."""
+    limit = start + TOKENIZED_CHARACTERS
+    if limit >= len(text):
+        return len(text)
+    cuts = (text.rfind(mark, start, limit) + 1 for mark in ("\n", " "))
+    return next((cut for cut in cuts if cut), limit)
 
 
 def _best_techniques(spans: Sequence[Span], probabilities: Floats, within: Inventory) -> tuple[Span, ...]:
@@ -230,4 +290,4 @@ def technique_groups(within: Inventory) -> tuple[str, ...]:
 
 def available_threads() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available_cores()

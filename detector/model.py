@@ -1,8 +1,7 @@
-"""The torch module, its outputs, and the model folder: save, load, and the hash that names it."""
+"""The torch module, its outputs, and how it is saved to a model folder and loaded from one."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,37 +14,39 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from detector.decode import Calibration, Setting
+from detector.decode import Setting
 from detector.errors import ModelError
+from detector.folder import (
+    MAX_COUNT_BIN,
+    MAX_LENGTH_BIN,
+    SCALE,
+    ModelFiles,
+    ModelInfo,
+    folder_hash,
+    read_folder,
+    unusable,
+    weight_files,
+)
 from detector.techniques import NAMES
 from detector.windows import CHANNELS
 
-SCHEMA = 1
-MAX_LENGTH_BIN = 9
-MAX_COUNT_BIN = 4
+__all__ = [
+    "Encoded",
+    "ModelFolder",
+    "ModelInfo",
+    "RhetoricModel",
+    "SpanBatch",
+    "folder_hash",
+    "load_model",
+    "load_weights",
+    "pack",
+    "save_model",
+    "save_settings",
+    "unpack",
+]
+
 PRIOR_LOGIT = -3.0  # most pieces are inside no technique: the first steps need not learn that
-HASHED = frozenset({"model.json", "settings.json", "encoder.json", "tokenizer.json"})
 SHARD_BYTES = 40 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """What a model folder says of itself; ``corpora`` are the annotators whose bias it has learnt, in order.
-
-    ``window`` counts pieces without the two special ones. ``technique_order`` fixes the outputs' meaning.
-    """
-
-    name: str
-    encoder: str
-    corpora: tuple[str, ...]
-    window: int
-    overlap: int
-    gap: int
-    start_id: int
-    end_id: int
-    pad_id: int
-    technique_order: tuple[str, ...] = NAMES
-    schema: int = SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,31 +171,23 @@ def load_model(folder: Path) -> ModelFolder:
 
     Raises `ModelError` where a file is missing or does not fit.
     """
-    info_json = _read_json(folder / "model.json")
-    if info_json.get("schema") != SCHEMA:
-        raise ModelError(f"{folder}: model schema {info_json.get('schema')} is not {SCHEMA}; use a matching version")
+    files = read_folder(folder)
+    return ModelFolder(files.info, files.settings, files.tokenizer, load_weights(files), files.hash)
+
+
+def load_weights(files: ModelFiles) -> RhetoricModel:
+    """The torch module of a model folder, in 32-bit floats and evaluation mode; `ModelError` where it does not fit."""
     try:
-        info = _info(info_json)
-        settings = {name: _setting(value) for name, value in _read_json(folder / "settings.json").items()}
-        model = _build(_read_json(folder / "encoder.json"), info)
-        missing = model.load_state_dict(unpack(_load_tensors(folder)), strict=False)
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        model = _build(files.encoder, files.info)
+        stored = {name: tensor for path in weight_files(files.path) for name, tensor in load_file(path).items()}
+        missing = model.load_state_dict(unpack(stored), strict=False)
     except ModelError:
         raise
-    except Exception as error:  # the many ways in which a damaged file fails, from as many libraries
-        raise ModelError(f"{folder}: not a usable model folder ({error}); install or train it again") from error
+    except Exception as error:  # the many ways in which damaged weights fail, from as many libraries
+        raise unusable(files.path, error) from error
     if missing.unexpected_keys or any("position_ids" not in key for key in missing.missing_keys):
-        raise ModelError(f"{folder}: the weights do not fit encoder.json; install or train the model again")
-    return ModelFolder(info, settings, tokenizer, model.eval(), folder_hash(folder))
-
-
-def folder_hash(folder: Path) -> str:
-    """``sha256:`` and the digest over names and contents of the files that decide what the model finds."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.name in HASHED or p.suffix == ".safetensors"):
-        with path.open("rb") as file:
-            digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
-    return "sha256:" + digest.hexdigest()
+        raise ModelError(f"{files.path}: the weights do not fit encoder.json; install or train the model again")
+    return model.eval()
 
 
 def pack(state: Mapping[str, Tensor], *, eight_bit: bool) -> Iterable[tuple[str, Tensor]]:
@@ -205,7 +198,7 @@ def pack(state: Mapping[str, Tensor], *, eight_bit: bool) -> Iterable[tuple[str,
         elif eight_bit and min(tensor.shape) > len(CHANNELS):
             scale = tensor.float().abs().amax(dim=1).clamp(min=1e-12) / 127
             yield name, torch.round(tensor.float() / scale[:, None]).to(torch.int8).contiguous()
-            yield f"{name}.scale", scale
+            yield name + SCALE, scale
         else:
             yield name, tensor.to(torch.bfloat16).contiguous()
 
@@ -214,9 +207,9 @@ def unpack(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state in 32-bit floats from tensors as `pack` stores them."""
     state = {}
     for name, tensor in stored.items():
-        if name.endswith(".scale"):
+        if name.endswith(SCALE):
             continue
-        scale = stored.get(f"{name}.scale")
+        scale = stored.get(name + SCALE)
         state[name] = tensor.float() * scale[:, None] if scale is not None else _float(tensor)
     return state
 
@@ -238,16 +231,7 @@ def _shards(tensors: Mapping[str, Tensor]) -> Iterable[dict[str, Tensor]]:
     yield shard
 
 
-def _load_tensors(folder: Path) -> dict[str, Tensor]:
-    paths = sorted(folder.glob("weights-*.safetensors"))
-    if not paths:
-        raise ModelError(f"{folder}: no weights-*.safetensors; install or train the model again")
-    return {name: tensor for path in paths for name, tensor in load_file(path).items()}
-
-
 def _build(encoder_json: Mapping[str, Any], info: ModelInfo) -> RhetoricModel:
-    if info.technique_order != NAMES:
-        raise ModelError("the model was trained on another inventory of techniques; use a matching version")
     config = AutoConfig.for_model(**encoder_json)
     with torch.device("meta"):
         encoder = AutoModel.from_config(config, **_no_pooler(config))
@@ -272,25 +256,5 @@ def _no_pooler(config: Any) -> dict[str, bool]:
     return {} if config.model_type.startswith("deberta") else {"add_pooling_layer": False}
 
 
-def _info(value: Mapping[str, Any]) -> ModelInfo:
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-    return ModelInfo(**fields)
-
-
-def _setting(value: Mapping[str, Any]) -> Setting:
-    calibration = {c: Calibration(tuple(v["weights"]), v["offset"]) for c, v in value["calibration"].items()}
-    return Setting(**{**value, "calibration": calibration})
-
-
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); install or train the model again") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: expected a JSON object; install or train the model again")
-    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,25 @@ class Selection:
             quoted = document_quotations(document)
             kept = [s for s in kept if (quotation_of(s, quoted) is not None) == (self.quotes == "only")]
         return replace(document, spans=tuple(kept))
+
+    def as_json(self) -> dict[str, Any]:
+        """All the settings by name, in JSON types."""
+        return {
+            "min_confidence": self.min_confidence,
+            "only": list(self.only),
+            "ignore": list(self.ignore),
+            "thresholds": dict(self.thresholds),
+            "ignore_patterns": list(self.ignore_patterns),
+            "quotes": str(self.quotes),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Selection:
+        """The selection that these values of `as_json` state; others among them are passed over."""
+        known: dict[str, Any] = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        for name in ("only", "ignore", "ignore_patterns"):
+            known[name] = tuple(known.get(name, ()))
+        return cls(**known)
 
     def chosen(self) -> dict[str, Any]:
         """The settings beyond confidence and techniques that are not the usual ones, in JSON types."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.folding import find_wraps, fold
 from detector.spans import Span
 from detector.techniques import NAMES, members
 
@@ -52,13 +53,17 @@ class Window:
 
 
 def tokenize(tokenizer: Any, text: str) -> Pieces:
-    """The pieces of ``text`` by a `tokenizers.Tokenizer`; pieces that cover no character are dropped."""
+    """The pieces of ``text`` by a `tokenizers.Tokenizer`; pieces that cover no character are dropped.
+
+    The tokenizer reads the text folded (see `detector.folding`); the offsets are those of the text as given.
+    """
+    folded = fold(text)
     # The Rust side takes UTF-8 only; a lone surrogate is one code point and so is its stand-in.
-    encoding = tokenizer.encode(_without_surrogates(text), add_special_tokens=False)
+    encoding = tokenizer.encode(_without_surrogates(folded.text), add_special_tokens=False)
     ids = np.asarray(encoding.ids, dtype=np.int64)
     offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
     kept = offsets[:, 1] > offsets[:, 0]
-    return Pieces(ids[kept], offsets[kept])
+    return Pieces(ids[kept], folded.given(offsets[kept]))
 
 
 def _without_surrogates(text: str) -> str:
@@ -102,13 +107,21 @@ def _best_cut(quality: npt.NDArray[np.int8], low: int, high: int) -> int:
 def _cut_quality(text: str, pieces: Pieces) -> npt.NDArray[np.int8]:
     """How good a place before each piece is to end a window: 3 line, 2 sentence, 1 word, 0 inside one; ``(n + 1,)``."""
     starts, ends = pieces.offsets[1:, 0], pieces.offsets[:-1, 1]
-    codes = code_points(text)
-    n_breaks = np.concatenate(([0], np.cumsum(np.isin(codes, LINE_BREAKS))))
-    line = n_breaks[np.maximum(starts, ends)] > n_breaks[ends]
+    folded = fold(text)
+    codes = folded.spread(code_points(folded.text))
+    lines = line_numbers(text)
+    line = lines[np.maximum(starts, ends)] > lines[ends]
     between = np.select([line, np.isin(codes[ends - 1], SENTENCE_ENDS)], [3, 2], default=1)
     quality = np.zeros(len(pieces) + 1, dtype=np.int8)
     quality[1:-1] = np.where(starts > ends, between, 0)
     return quality
+
+
+def line_numbers(text: str) -> Ints:
+    """How many line ends come before each position ``(n_characters + 1,)``; hard wraps in a paragraph do not count."""
+    breaks = np.isin(code_points(text), LINE_BREAKS)
+    breaks[find_wraps(text)] = False
+    return np.concatenate(([0], np.cumsum(breaks)))
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:

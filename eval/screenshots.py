@@ -19,7 +19,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-N_COLOURS = 128
+PATIENCE = 300_000  # milliseconds
+N_COLOURS = 256
 MOST_BYTES = 300_000
 
 
@@ -27,13 +28,15 @@ def shoot(browser: Any, page: Path, file: Path, *, theme: str, width: int, heigh
     """Save what a window of this size shows of a page after these keys; refuses a file that is too large."""
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
     tab = context.new_page()
+    tab.set_default_timeout(PATIENCE)
     tab.goto(page.resolve().as_uri())
     for key in keys:
         tab.keyboard.press(key)
     tab.wait_for_timeout(300)
     picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
     context.close()
-    picture.quantize(N_COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+    # Maximum coverage keeps rare colours, those of the families; a median cut would turn some of them into greys.
+    picture.quantize(N_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
     size = file.stat().st_size
     print(f"{file}  {size // 1000} kB")
     if size > MOST_BYTES:
@@ -50,7 +53,7 @@ def main() -> None:
     chosen.output.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, timeout=PATIENCE)
         for theme in ("light", "dark"):
             file = chosen.output / f"report-{theme}.png"
             shoot(browser, chosen.report, file, theme=theme, width=1280, height=1000, keys="jjj")

@@ -10,6 +10,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # nothing may be fetched
 import string
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -19,6 +20,9 @@ from detector.decode import Calibration, Setting
 from detector.detect import Detector, load
 from detector.model import ModelInfo, RhetoricModel, save_model
 from detector.windows import CHANNELS
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of the code
+hypothesis.settings.load_profile("unhurried")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 SEED_ARTICLE = Path(__file__).parents[1] / "seeds" / "why-asian-nato-finds-no-support.txt"
@@ -65,7 +69,7 @@ def tiny_info() -> ModelInfo:
 def bare_setting(name: str, threshold: float = 0.3) -> Setting:
     """A setting without bias whose confidence is the mean probability."""
     zero = dict.fromkeys(CHANNELS, 0.0)
-    calibration = dict.fromkeys(CHANNELS, Calibration((1.0, 0.0, 0.0), 0.0))
+    calibration = dict.fromkeys(CHANNELS, Calibration((1.0, 0.0, 0.0, 0.0), 0.0))
     return Setting(name, zero, dict.fromkeys(CHANNELS, threshold), zero, calibration)
 
 

@@ -18,6 +18,7 @@ from detector.decode import (
     Scores,
     channel_candidates,
     decode,
+    find_candidates,
     find_words,
     identify,
     trim,
@@ -41,7 +42,7 @@ def ranges(text: str, marked: set[str], gap: int = 25) -> list[str]:
     """The quotes found when the pieces of the words ``marked`` are sure and the others are not."""
     pieces = tokenize(TOKENIZER, text)
     chances = np.array([0.9 if text[a:b] in marked else 0.1 for a, b in pieces.offsets], dtype=np.float32)
-    found = channel_candidates(text, pieces, find_words(text, pieces), chances, threshold=0.5, gap=gap)
+    found = channel_candidates(text, pieces, find_words(text, pieces), chances, chances, threshold=0.5, gap=gap)
     return [text[c.start : c.end] for c in found]
 
 
@@ -79,10 +80,22 @@ def test_different_techniques_may_overlap_and_confidence_is_calibrated():
 
 
 def test_a_calibration_is_a_logistic_of_the_score():
-    calibration = Calibration((2.0, 1.0, 0.5), -1.0)
-    assert calibration.confidence(Candidate(0, 1, 0.5, 0.5)) == pytest.approx(1 / (1 + np.e))
-    chances = [calibration.confidence(Candidate(0, n, p, p)) for n, p in ((1, 0.0), (1, 0.4), (9, 0.4), (9, 1.0))]
-    assert 0 <= chances[0] < chances[1] < chances[2] < chances[3] <= 1
+    calibration = Calibration((2.0, 1.0, 0.5, 0.1), -1.0)
+    assert calibration.confidence(Candidate(0, 1, 0.5, 0.5, 0.0)) == pytest.approx(1 / (1 + np.e))
+    rising = [(1, 0.0, 0.0), (1, 0.4, 0.0), (9, 0.4, 0.0), (9, 0.4, 3.0), (9, 1.0, 3.0)]
+    chances = [calibration.confidence(Candidate(0, n, p, p, support)) for n, p, support in rising]
+    assert chances == sorted(set(chances))
+    assert 0 <= chances[0] <= chances[-1] <= 1
+
+
+def test_the_support_of_a_technique_is_identification_and_the_reverse():
+    text = "they want to destroy"
+    logits = np.full((4, len(CHANNELS)), -30.0)
+    logits[2:, CHANNELS.index("doubt")] = 2.0
+    logits[2:, 0] = (1.0, 3.0)
+    found = find_candidates(text, scores_of(text, logits), BALANCED, gap=25, channels=("identification", "doubt"))
+    assert [c.support for c in found["doubt"]] == [pytest.approx(2.0)]
+    assert [c.support for c in found["identification"]] == [pytest.approx(2.0)]
 
 
 def test_a_candidate_below_the_least_confidence_is_no_span():

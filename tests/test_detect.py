@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 import detector
 from detector import detect
-from detector.detect import batches, count_quotes
+from detector.detect import count_quotes
 from detector.errors import InputError, ModelError
 from detector.spans import Document, Span
 from detector.techniques import inventory
-from detector.windows import Window
 
 TEXTS = st.text(alphabet=st.characters(codec=None), max_size=300) | st.text("ab we.\n\r“é😀\u0301\u202e", max_size=300)
 ARTICLE = "They want to destroy everything we love.\nAnd NATO, of Asia? We love it!\n\n" * 12
@@ -62,14 +61,27 @@ def test_documents_are_streamed(tiny_detector, monkeypatch):
 
     results = tiny_detector.annotate(stream())
     next(results)
-    assert len(taken) < 5
+    assert len(taken) < 25
 
 
-def test_batches_go_by_length_and_keep_their_budget(monkeypatch):
-    monkeypatch.setattr(detect, "BATCH_PIECES", 64)
-    jobs = [(i, Window(0, n, 0, n)) for i, n in enumerate([3, 30, 9, 28, 70, 1])]
-    lengths = [[len(w) for _, w in batch] for batch in batches(jobs)]
-    assert lengths == [[70], [30, 28], [9, 3, 1]]
+def test_nothing_is_encoded_for_a_reader_who_has_left(tiny_detector, monkeypatch):
+    monkeypatch.setattr(detect, "ENCODED_TOGETHER", 1)
+    results = tiny_detector.annotate([Document("d", ARTICLE), Document("e", ARTICLE * 400)])
+    monkeypatch.setattr(detect, "CHUNK_CHARACTERS", 10)
+    before = tiny_detector.backend.work.n_calls
+    next(results)
+    results.close()
+    assert tiny_detector.backend.work.n_calls - before < 400
+
+
+def test_a_text_tokenised_in_blocks_is_the_same(tiny_detector, monkeypatch):
+    text = ARTICLE * 3
+    ((_, whole),) = tiny_detector.score([Document("d", text)])
+    monkeypatch.setattr(detect, "TOKENIZED_CHARACTERS", 100)
+    ((_, blocks),) = tiny_detector.score([Document("d", text)])
+    assert np.array_equal(whole.pieces.ids, blocks.pieces.ids)
+    assert np.array_equal(whole.pieces.offsets, blocks.pieces.offsets)
+    assert np.array_equal(whole.logits, blocks.logits)
 
 
 def test_an_unknown_strictness_names_the_known(tiny_detector):

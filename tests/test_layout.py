@@ -19,8 +19,10 @@ ROWS = (
     "corpora",
     "readers",
     "writers",
+    "folding",
     "windows",
     "decode",
+    "folder",
     "model",
     "backends",
     "detect",
@@ -28,6 +30,7 @@ ROWS = (
     "train",
     "batch",
     "report",
+    "web",
     "cli",
 )
 FACES = {"__init__", "__main__"}  # they import lazily, or only the command line

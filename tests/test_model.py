@@ -52,8 +52,8 @@ def test_saving_what_was_loaded_changes_nothing(tmp_path):
 @pytest.mark.parametrize("config", [MPNetConfig, RobertaConfig])
 def test_other_encoders_survive_the_folder(tmp_path, config):
     torch.manual_seed(0)
-    settings = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    encoder = AutoModel.from_config(config(vocab_size=200, **settings), add_pooling_layer=False)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    encoder = AutoModel.from_config(config(vocab_size=200, **sizes), add_pooling_layer=False)
     model = RhetoricModel(encoder, n_corpora=3).eval()
     loaded = save(tmp_path, model, eight_bit=False).model
     assert (token_logits(model) - token_logits(loaded)).abs().max() < 0.1

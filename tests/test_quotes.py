@@ -31,6 +31,8 @@ def found(text: str, kind: str | None = None) -> list[tuple[str, str | None]]:
         ("“No,” FBI spokeswoman Sandra Breault told the paper.", [("“No,”", "FBI spokeswoman Sandra Breault")]),
         ("According to Dr. Ann Lee, it is “a disgrace” to all.", [("“a disgrace”", "Dr. Ann Lee")]),
         ("Smith: “Yes.”", [("“Yes.”", "Smith")]),
+        ("The firm’s lawyer, Peter Hahn, said “never”.", [("“never”", "Peter Hahn")]),
+        ("“Never,” said Greenwater activist Jon Hale.", [("“Never,”", "Greenwater activist Jon Hale")]),
         (
             "“A disgrace,” Smith said Tuesday. “It must stop.”",
             [("“A disgrace,”", "Smith"), ("“It must stop.”", "Smith")],
@@ -52,7 +54,10 @@ def test_marks_and_speakers(text: str, expected: list[tuple[str, str | None]]):
         ("The deal is a disaster, John Kerry warned.", [("The deal is a disaster", "John Kerry")]),
         ("The deal is a disaster, according to Mr. Kerry.", [("The deal is a disaster", "Mr. Kerry")]),
         ("Mr. Trump said that the U.S. was robbed.", [("the U.S. was robbed.", "Mr. Trump")]),
-        ("He says they are traitors to us.", []),  # nobody is named
+        ("He says they are traitors to us.", []),  # nobody is named, and no “that” tells that it is speech
+        ("He says that they are traitors to us.", [("they are traitors to us.", None)]),
+        ("The minister said nothing to them and left.", []),
+        ("Critics argue that the law is cruel.", [("the law is cruel.", "Critics")]),
         ("She said hello. Trump insisted on a new election today.", []),
         ("The local tradition is said to be old and odd.", []),
     ],

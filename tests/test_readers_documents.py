@@ -12,6 +12,7 @@ import pytest
 from detector.errors import InputError
 from detector.readers.language import foreign_language, language_of
 from detector.readers.limits import Limits
+from detector.readers.pdf import paragraphs
 from detector.readers.sources import KINDS, SUFFIXES, Sources
 from detector.readers.subtitles import clock_time
 from detector.spans import Document, Span
@@ -118,6 +119,75 @@ def test_a_pdf_by_another_producer_has_pages_and_whole_words(tmp_path: Path):
     assert document.meta["title"] == "A paper"
 
 
+LEFT = """The council met on Tuesday to talk about the old bridge, and the meeting went on until midnight because nobody
+wanted to be the first to say that the money had run out a long time ago. The mayor said that the work would begin in
+spring, whatever the opposition had to say about it, and that"""
+RIGHT = """those who live beside the bridge would be asked before long. They had heard that in other years. The bakers
+of the town want to bake smaller loaves, which are to cost as much as the larger ones did, and the miller says that
+flour costs what it has always cost in this valley."""
+HEADLINE = "The bridge, the bakers and the council"
+
+
+def columns_by_line(pdf) -> None:
+    """Two columns under a headline, written as some programs do: line by line across both."""
+    from textwrap import wrap
+
+    pdf.setFont("Helvetica-Bold", 16)
+    pdf.drawString(60, 780, HEADLINE)
+    pdf.setFont("Helvetica", 10)
+    for i, row in enumerate(zip(wrap(LEFT, 44), wrap(RIGHT, 44), strict=True)):
+        for x, line in zip((60, 310), row, strict=True):
+            pdf.drawString(x, 750 - 13 * i, line)
+
+
+def gaps_for_spaces(pdf) -> None:
+    """Words that only their places set apart."""
+    place_words(pdf, lambda text, x, y, word: (text.setTextOrigin(x, y), text.textOut(word)), one_object=True)
+
+
+def word_by_word(pdf) -> None:
+    """Every word a text of its own."""
+    place_words(pdf, lambda text, x, y, word: pdf.drawString(x, y, word), one_object=False)
+
+
+def place_words(pdf, write, *, one_object: bool) -> None:
+    from textwrap import wrap
+
+    for i, line in enumerate([HEADLINE, *wrap(f"{LEFT} {RIGHT}", 90)]):
+        x, y = 60, 750 - 13 * i
+        text = pdf.beginText(x, y)
+        pdf.setFont("Helvetica", 10)
+        text.setFont("Helvetica", 10)
+        for word in line.split():
+            write(text, x, y, word)
+            x += pdf.stringWidth(word, "Helvetica", 10) + 1.2
+        if one_object:
+            pdf.drawText(text)
+
+
+@pytest.mark.parametrize("draw", [columns_by_line, gaps_for_spaces, word_by_word])
+def test_pages_that_must_be_read_by_their_layout(tmp_path: Path, draw):
+    canvas = pytest.importorskip("reportlab.pdfgen.canvas")
+    pypdf = pytest.importorskip("pypdf")
+    file = tmp_path / "paper.pdf"
+    pdf = canvas.Canvas(str(file))
+    draw(pdf)
+    pdf.save()
+    blocks = [HEADLINE, " ".join(f"{LEFT} {RIGHT}".split())]
+    assert list(paragraphs(pypdf.PdfReader(file).pages[0].extract_text().split("\n"))) != blocks, "pypdf suffices"
+    assert read_one(file).text == "\n\n".join(blocks)
+
+
+def test_a_table_is_read_row_by_row(tmp_path: Path):
+    canvas = pytest.importorskip("reportlab.pdfgen.canvas")
+    pdf = canvas.Canvas(str(tmp_path / "table.pdf"))
+    for i in range(9):
+        pdf.drawString(60, 750 - 13 * i, f"left {i}")
+        pdf.drawString(310, 750 - 13 * i, f"right {i}")
+    pdf.save()
+    assert "left 3 right 3 left 4" in read_one(tmp_path / "table.pdf").text
+
+
 def test_a_pdf_without_text_or_with_a_password(tmp_path: Path):
     canvas = pytest.importorskip("reportlab.pdfgen.canvas")
     from reportlab.lib.pdfencrypt import StandardEncryption
@@ -207,7 +277,7 @@ def message(subtype: str | None = None) -> EmailMessage:
     else:
         mail.set_content("They lie – to all of us.\n\n> Never!\n")
         mail.add_alternative("<p>Another text</p>", subtype="html")
-    mail.add_attachment(b"%PDF-", maintype="application", subtype="pdf", filename="plan.pdf")
+    mail.add_attachment(b"PNG", maintype="image", subtype="png", filename="plan.png")
     return mail
 
 
@@ -215,13 +285,99 @@ def test_mail_is_subject_and_text(tmp_path: Path):
     document = read_bytes_as(tmp_path, "a.eml", message().as_bytes())
     assert document.text == "Re: the bridge – now\n\nThey lie – to all of us.\n\n> Never!"
     assert document.meta["author"] == "Ann Lée <ann@example.org>"
-    assert (document.meta["date"], document.meta["attachments"]) == ("2024-03-05", ["plan.pdf"])
+    assert (document.meta["date"], document.meta["attachments"]) == ("2024-03-05", ["plan.png"])
 
 
 def test_mail_that_is_only_html(tmp_path: Path):
     document = read_bytes_as(tmp_path, "a.eml", message("html").as_bytes())
     assert document.text == "Re: the bridge – now\n\nThey lie.\n\nNever!"
     assert ranges(document, "block_quotes") == ["Never!"]
+
+
+def test_notes_of_a_word_document_come_after_its_text(tmp_path: Path):
+    """A document of python-docx with a footnote and an endnote put in, as Word keeps them."""
+    docx = pytest.importorskip("docx")
+    made = docx.Document()
+    for text in ("They lie{second} to us{first}.", "And they know it{end}."):
+        made.add_paragraph(text)
+    made.save(str(tmp_path / "plain.docx"))
+    note = '<w:{0} w:id="{1}"><w:p><w:r><w:{0}Ref/><w:t xml:space="preserve"> {2}</w:t></w:r></w:p></w:{0}>'
+    named = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    foot = note.format("footnote", 2, "The first note.") + note.format("footnote", 1, "The second note.")
+    rule = '<w:footnote w:type="separator" w:id="-1"><w:p><w:r><w:t>rule</w:t></w:r></w:p></w:footnote>'
+    parts = {
+        "word/footnotes.xml": f"<w:footnotes {named}>{rule}{foot}</w:footnotes>",
+        "word/endnotes.xml": f"<w:endnotes {named}>{note.format('endnote', 1, 'The last note.')}</w:endnotes>",
+    }
+    marks = {"second": ("footnote", 2), "first": ("footnote", 1), "end": ("endnote", 1)}
+    with zipfile.ZipFile(tmp_path / "plain.docx") as plain, zipfile.ZipFile(tmp_path / "a.docx", "w") as noted:
+        for name in plain.namelist():
+            content = plain.read(name)
+            if name == "word/document.xml":
+                for key, (kind, number) in marks.items():
+                    reference = f'</w:t><w:{kind}Reference w:id="{number}"/><w:t xml:space="preserve">'
+                    content = content.replace(f"{{{key}}}".encode(), reference.encode())
+            noted.writestr(name, content)
+        for name, content in parts.items():
+            noted.writestr(name, content)
+    document = read_one(tmp_path / "a.docx")
+    body = "They lie to us.\n\nAnd they know it."
+    assert document.text == f"{body}\n\nThe first note.\n\nThe second note.\n\nThe last note."
+    for words, place in (("lie", None), ("The second", "footnote 2"), ("The last", "endnote 1")):
+        start = document.text.index(words)
+        assert place_of(document, Span(start, start + 3, "doubt")) == place
+
+
+def attached(files: dict[str, bytes], *, text: str = "See below.") -> EmailMessage:
+    mail = message()
+    mail.clear_content()
+    if text:
+        mail.set_content(text)
+    for name, data in files.items():
+        mail.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    return mail
+
+
+def test_attachments_are_documents_of_their_own(tmp_path: Path):
+    inner = message()
+    inner.add_attachment(b"%PDF-", maintype="application", subtype="pdf", filename="plan.pdf")
+    inner.add_attachment(b"They lie.", maintype="application", subtype="octet-stream", filename="deep.txt")
+    files = {name: (SAMPLES / f"article.{name[-4:]}").read_bytes() for name in ("plan.docx", "page.html")}
+    mail = attached({"../plan.pdf": (SAMPLES / "article.pdf").read_bytes(), **files, "photo.png": b"\x89PNG\0"})
+    mail.add_attachment("Größe.".encode("cp1252"), maintype="text", subtype="plain", filename="notes")
+    mail.add_attachment(inner)
+    mail.add_attachment(b"\0\1\2", maintype="text", subtype="plain", filename="bad.txt")
+    file = tmp_path / "a.eml"
+    file.write_bytes(mail.as_bytes())
+    found = list(Sources().read(str(file)))
+    documents = {item.id.removeprefix(str(file)): item for item in found if isinstance(item, Document)}
+    assert list(documents) == ["", "!../plan.pdf", "!plan.docx", "!page.html", "!notes", "!part 6", "!part 6!deep.txt"]
+    assert documents[""].text == "Re: the bridge – now\n\nSee below."
+    assert documents["!notes"].text == "Größe."
+    for name in ("!../plan.pdf", "!plan.docx", "!page.html"):
+        assert documents[name].text.startswith("The mayor and the bridge")
+    errors = [str(item).removeprefix(str(file)) for item in found if isinstance(item, InputError)]
+    assert [error.partition(":")[0] for error in errors] == ["!part 6!plan.pdf", "!bad.txt"]
+
+
+def test_a_message_that_only_carries_files_is_no_error(tmp_path: Path):
+    mail = attached({"a.txt": b"They lie."}, text="")
+    del mail["Subject"]
+    (tmp_path / "a.eml").write_bytes(mail.as_bytes())
+    (document,) = Sources().read(str(tmp_path / "a.eml"))
+    assert isinstance(document, Document)
+    assert (document.id.partition("!")[2], document.text) == ("a.txt", "They lie.")
+
+
+def test_messages_in_messages_in_messages_are_refused(tmp_path: Path):
+    mail = attached({"a.txt": b"They lie."})
+    for _ in range(3):
+        mail, inner = message(), mail
+        mail.add_attachment(inner)
+    file = tmp_path / "a.eml"
+    file.write_bytes(mail.as_bytes())
+    errors = [str(item) for item in Sources().read(str(file)) if isinstance(item, InputError)]
+    assert any("lie in 2 archives or messages, one in the other" in error for error in errors)
 
 
 # -- archives ---------------------------------------------------------------------------------------------------------

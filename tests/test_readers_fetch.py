@@ -2,14 +2,18 @@
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import trustme
 
 from detector.errors import InputError
 from detector.readers import fetch as fetching
@@ -20,7 +24,8 @@ from detector.readers.text import is_address
 from detector.spans import Document
 
 SAMPLES = Path(__file__).parent / "samples"
-LIMITS = Limits(n_bytes=100_000, seconds=1.5)
+LIMITS = Limits(n_bytes=100_000, seconds=3)
+BOMB = gzip.compress(bytes(50_000_000))
 
 
 class Site(BaseHTTPRequestHandler):
@@ -40,7 +45,7 @@ class Site(BaseHTTPRequestHandler):
         if name == "/gzip":
             return self.answer(gzip.compress(b"They lie."), encoding="gzip")
         if name == "/bomb":
-            return self.answer(gzip.compress(bytes(50_000_000)), encoding="gzip")
+            return self.answer(BOMB, encoding="gzip")
         if name == "/brotli":
             return self.answer(b"x", encoding="br")
         if name == "/large":
@@ -83,15 +88,63 @@ class Server(ThreadingHTTPServer):
         pass  # the client hung up, as it should
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    server = Server(("127.0.0.1", 0), Site)
+@contextmanager
+def served(server: Server) -> Iterator[int]:
+    """The port of a server that runs while the context lasts."""
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with served(Server(("127.0.0.1", 0), Site)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+class SecureServer(Server):
+    """Speaks TLS with these certificates, and keeps the name that each visitor asks for."""
+
+    def __init__(self, certificate: trustme.LeafCert) -> None:
+        super().__init__(("127.0.0.1", 0), Site)
+        self.asked: list[str | None] = []
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.sni_callback = lambda socket, name, context: self.asked.append(name)
+        certificate.configure_cert(self.context)
+
+    def finish_request(self, request, address) -> None:
+        with self.context.wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, address)
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """An authority of our own, the only one that is trusted."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    return authority
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Makes every name mean these addresses."""
+    real = socket.getaddrinfo
+
+    def fake(host, port, *arguments, **options):
+        numeric = host in addresses
+        return [
+            entry
+            for address in ([host] if numeric else addresses)
+            for entry in real(address, port, type=socket.SOCK_STREAM)
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", fake)
 
 
 def get(url: str, **options) -> bytes:
@@ -129,7 +182,7 @@ def test_the_server_says_what_it_sends(site: str):
         ("/bomb", "sends more than 100,000 bytes"),
         ("/brotli", "packs the page as 'br'"),
         ("/short", "the connection broke|cannot be fetched"),
-        ("/drip", "takes longer than 1.5 seconds"),
+        ("/drip", "takes longer than 3 seconds"),
         ("/to/file|~etc~passwd", r"redirects to 'file:/.*neither http nor https"),
         ("/to/ftp|example.org", "neither http nor https"),
         ("/to/http|u:p@example.org", "holds a user name or a password"),
@@ -211,6 +264,67 @@ def test_a_closed_port_is_one_line():
         port = free.getsockname()[1]
     with pytest.raises(InputError, match="cannot be fetched"):
         get(f"http://127.0.0.1:{port}/")
+
+
+# -- TLS --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_certificate_is_checked_against_the_name_not_the_address(authority: trustme.CA, monkeypatch):
+    resolve(monkeypatch, "127.0.0.1")
+    server = SecureServer(authority.issue_cert("news.example"))
+    with served(server) as port:
+        assert get(f"https://news.example:{port}/gzip") == b"They lie."
+        assert get(f"https://news.example:{port}/to/https|news.example:{port}~gzip") == b"They lie."
+        with pytest.raises(InputError, match=r"Hostname mismatch.*\): check the address$"):
+            get(f"https://other.example:{port}/gzip")
+    assert server.asked == ["news.example"] * 3 + ["other.example"]
+
+
+def test_a_certificate_of_an_unknown_authority_or_of_yesterday_is_refused(authority: trustme.CA):
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    for certificate, reason in (
+        (trustme.CA().issue_cert("127.0.0.1"), "unable to get local issuer|self-signed"),
+        (authority.issue_cert("127.0.0.1", not_after=yesterday), "expired"),
+    ):
+        with (
+            served(SecureServer(certificate)) as port,
+            pytest.raises(InputError, match=f"cannot be fetched .*({reason})") as caught,
+        ):
+            get(f"https://127.0.0.1:{port}/gzip")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_server_without_tls_is_one_line(site: str, authority: trustme.CA):
+    with pytest.raises(InputError, match=r"cannot be fetched \(.*\): check the address"):
+        get(site.replace("http:", "https:") + "/article")
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["in the handshake", "in the page"])
+def test_a_slow_server_behind_tls_is_hung_up_on(authority: trustme.CA, monkeypatch, silent: bool):
+    resolve(monkeypatch, "127.0.0.1")
+    server = SecureServer(authority.issue_cert("news.example"))
+    if silent:
+        server.finish_request = dribble  # type: ignore[method-assign]
+    start = time.monotonic()
+    with served(server) as port, pytest.raises(InputError, match=r"takes longer than 3 seconds"):
+        get(f"https://news.example:{port}/drip")
+    assert time.monotonic() - start < 8
+
+
+def dribble(request, address) -> None:
+    """A byte of a record of TLS now and then, which no time limit of a socket notices."""
+    for byte in b"\x16\x03\x03\x40\x00" + bytes(200):
+        request.sendall(bytes([byte]))
+        time.sleep(0.1)
+
+
+def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch):
+    resolve(monkeypatch, "127.0.0.2", "127.0.0.1")  # at the first nobody listens
+    with served(Server(("127.0.0.1", 0), Site)) as port:
+        assert get(f"http://news.example:{port}/gzip") == b"They lie."
+
+
+# -- addresses --------------------------------------------------------------------------------------------------------
 
 
 def test_what_an_address_is():

@@ -36,6 +36,7 @@ PROVENANCE = Provenance("1.2.3", "tiny", "sha256:00", precision=0.5)
 DAY = date(2025, 3, 4)
 DOCUMENT, _ = next(read_result_file(ROOT / "tests" / "data" / "seed-annotated-by-hand.json"))
 N = len(DOCUMENT.spans)
+PATIENCE = 60_000  # milliseconds, for machines with much to do
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -66,6 +67,7 @@ class Visit:
         self.page = page
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -85,11 +87,11 @@ class Visit:
 
     def until(self, expression: str) -> None:
         """Wait until an expression holds. The page's policy forbids what Playwright's own waiting does (eval)."""
-        for _ in range(200):
+        for _ in range(PATIENCE // 25):
             if self.page.evaluate(expression):
                 return
             self.page.wait_for_timeout(25)
-        raise AssertionError(f"still not so after 5 seconds: {expression}")
+        raise AssertionError(f"still not so after {PATIENCE // 1000} seconds: {expression}")
 
 
 Open = Callable[..., Visit]
@@ -157,6 +159,32 @@ def test_the_text_is_selected_as_it_is(visit: Open):
     )
     assert one.page.evaluate(selected).rstrip("\n") == text.rstrip("\n")
     assert one.page.evaluate(selected.replace(".text", "mark")) in text
+
+
+def test_what_is_copied_is_the_source_even_where_nothing_was_laid_out_yet(visit: Open):
+    text = "Tabbed\tand  spaced: they say that we all know it.\n\n" * 2_500
+    one = visit(article_page(spread(text), PROVENANCE, created=DAY))
+    copied = (
+        "() => { getSelection().selectAllChildren(document.querySelector('.text'));"
+        "const copied = new ClipboardEvent('copy', {clipboardData: new DataTransfer(), cancelable: true});"
+        "document.dispatchEvent(copied); return copied.clipboardData.getData('text/plain') }"
+    )
+    assert one.page.evaluate(copied) == text
+
+
+def test_a_very_long_line_is_selected_as_one(visit: Open):
+    text = "They say that we all know  it. " * 700
+    one = visit(article_page(spread(text), PROVENANCE, created=DAY))
+    assert one.page.locator(".row").count() > 3
+    selected = (
+        "() => { getSelection().selectAllChildren(document.querySelector('.text')); return String(getSelection()) }"
+    )
+    assert one.page.evaluate(selected) == text
+    gaps = one.page.eval_on_selector_all(
+        ".row",
+        "rows => rows.slice(1).map((r, i) => r.getBoundingClientRect().top - rows[i].getBoundingClientRect().bottom)",
+    )
+    assert max(map(abs, gaps)) < 1
 
 
 def test_white_space_is_shown(visit: Open):
@@ -582,11 +610,16 @@ def test_axe_finds_nothing_serious_in_an_index(index: Visit, theme: str):
 def test_the_index_reads_without_scripting(browser: Any, corpus_folder: Path):
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
+        page.set_default_timeout(PATIENCE)
         page.goto((corpus_folder / "index.html").as_uri())
         assert page.locator("#rows tr").count() == 50
         assert page.locator(".filters:visible").count() == 0
         assert page.locator("#rows a").first.get_attribute("href") == "documents/0001/000001.html"
         assert "first 50 of 120 documents" in page.locator("noscript").first.inner_text()
+        page.get_by_role("link", name="1–120").click()
+        assert page.locator(".documents tbody tr").count() == 120
+        page.get_by_text("Document 119").click()
+        assert page.locator("h1").inner_text() == "Document 119"
 
 
 # -- speed ------------------------------------------------------------------------------------------------------------
@@ -603,5 +636,5 @@ def test_a_long_report_opens_and_answers(visit: Open):
     one.page.keyboard.press("k")
     assert one.chosen() == [str(len(spans))]
     assert 0 <= one.page.locator(f"#f{len(spans)}").bounding_box()["y"] < 900
-    assert time.perf_counter() - started < 10  # a wide limit: eval/bench_report.py measures
+    assert time.perf_counter() - started < 60  # a wide limit: eval/bench_report.py measures
     assert re.fullmatch(r"#f=\d+", one.hash())

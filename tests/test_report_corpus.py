@@ -1,6 +1,8 @@
 """The report on a corpus, without a browser: its files, its numbers, its limits."""
 
+import html
 import json
+import posixpath
 import random
 import re
 import tracemalloc
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from detector.cli import main
 from detector.errors import InputError
-from detector.report import corpus
+from detector.report import corpus, listing
 from detector.report.corpus import corpus_files, page_path
 from detector.report.rates import rates
 from detector.report.results import Result, read_results
@@ -61,6 +63,7 @@ def test_the_files_and_their_order():
         "assets/corpus.js",
         *(f"documents/0001/{i:06d}.html" for i in range(1, 5)),
         "data/documents-0001.js",
+        "documents/list-0001.html",
         "index.html",
     ]
 
@@ -130,7 +133,7 @@ def test_meta_of_other_types_and_hostile_meta_are_only_text():
     for name, text in files.items():
         if name.endswith(".html"):
             assert "<img" not in text
-            assert len(re.findall(r"<script", text)) == 2
+            assert len(re.findall(r"<script", text)) == (0 if "/list-" in name else 2)
     assert all("\u2028" not in text for name, text in files.items() if name.startswith("data/"))
     assert rows(files)[1][2].startswith("</script>")
 
@@ -161,9 +164,72 @@ def test_many_documents_stay_in_small_files(monkeypatch: pytest.MonkeyPatch):
     n = 2500
     files = report(many(n))
     assert len(rows(files)) == n
-    assert [name for name in files if name.startswith("data/")] == [f"data/documents-{i:04d}.js" for i in (1, 2, 3)]
+    assert [name for name in files if name.startswith("data/")] == [f"data/documents-{i:04d}.js" for i in range(1, 6)]
     assert page_path(n) in files
     assert max(len(text.encode()) for text in files.values()) < 1_000_000
+
+
+def linked(files: dict[str, str]) -> set[str]:
+    """The pages that links lead to from the index, without any script."""
+    seen, waiting = set(), ["index.html"]
+    while waiting:
+        page = waiting.pop()
+        if page not in seen:
+            seen.add(page)
+            hrefs = re.findall(r'<a [^>]*href="([^"#]+)', files[page])
+            waiting += [posixpath.normpath(posixpath.join(posixpath.dirname(page), href)) for href in hrefs]
+    return seen
+
+
+def test_every_page_is_reached_without_scripting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(listing, "_MOST_ROWS", 60)
+    monkeypatch.setattr(corpus, "document_page", lambda *_, **__: "")
+    files = report(many(150))
+    assert linked(files) == {name for name in files if name.endswith(".html")}
+    assert '<a href="documents/list-0003.html">121–150</a>' in files["index.html"]
+    assert "Documents 61 to 120," in files["documents/list-0002.html"]
+
+
+def test_lists_of_hostile_names_stay_below_two_megabytes():
+    name = "\u202e<" * 100
+    many_names = (document(f"{i}", "", title=name, outlet=name, date=name) for i in range(600))
+    files = report(many_names)
+    assert max(len(text.encode()) for text in files.values()) < 2_000_000
+
+
+def long_document(*, one_line: bool) -> Document:
+    draw = random.Random(1)
+    text = (" " if one_line else "\n").join(
+        "plain words & “quoted” <b>words</b> again, once more." for _ in range(6_000)
+    )
+    starts = sorted(draw.sample(range(len(text) - 100), 4_000))
+    return Document("long.txt", text).with_spans(
+        [Span(a, a + draw.randint(5, 90), draw.choice(NAMES), 0.5) for a in starts], n_read=len(text)
+    )
+
+
+@pytest.mark.parametrize("one_line", [False, True])
+def test_a_text_too_long_for_a_page_goes_on_over_several(one_line: bool):
+    long = long_document(one_line=one_line)
+    files = report([(long, PROVENANCE)])
+    parts = [name for name in files if name.startswith("documents/0001/")]
+    assert parts == ["documents/0001/000001.html"] + [
+        f"documents/0001/000001-{i}.html" for i in range(2, len(parts) + 1)
+    ]
+    assert len(parts) > 1
+    assert max(len(files[name].encode()) for name in parts) < 2_000_000
+    assert linked(files) == {"index.html", *parts}
+    texts = [re.search(r'<div class="text[^>]*>(.*?)</div></div></div>\n', files[name], re.DOTALL)[1] for name in parts]
+    assert "".join(html.unescape(re.sub(r"<[^<>]*>", "", text)) for text in texts) == long.text
+    numbers = [re.findall(r'<li id="n(\d+)"', files[name]) for name in parts]
+    assert [int(n) for found in numbers for n in found] == [*range(1, 4_001)]
+    for name, found in zip(parts, numbers, strict=True):
+        assert re.findall(r'<mark[^>]* id="f(\d+)"', files[name]) == found
+    record = json.loads(re.search(r'id="record">(.*?)</script>', files[parts[1]], re.DOTALL)[1])["documents"][0]
+    assert (record["part"], record["n_parts"], record["n_findings"]) == (2, len(parts), 4_000)
+    for href in re.findall(r'<a href="(documents/[^"]+#f\d+)"', files["index.html"]):
+        page, _, place = href.partition("#")
+        assert f'id="{place}"' in files[page]
 
 
 def test_rates_and_intervals():
@@ -232,5 +298,5 @@ def test_the_command_makes_a_folder_and_makes_it_again(tmp_path: Path, monkeypat
         with pytest.raises(SystemExit) as stop:
             main(["report", "results", "-o", "out"])
         assert not stop.value.code
-        assert len(list((tmp_path / "out" / "documents").rglob("*.html"))) == n
+        assert len(list((tmp_path / "out" / "documents" / "0001").glob("*.html"))) == n
         assert f"<strong>{n} documents</strong>" in (tmp_path / "out" / "index.html").read_text()

@@ -6,8 +6,10 @@ import html
 import json
 import re
 import zipfile
+from collections import Counter
 from datetime import date
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from conftest import bare_setting
@@ -17,7 +19,8 @@ from hypothesis import strategies as st
 from detector.cli import annotate, main
 from detector.cli import report as command
 from detector.errors import InputError, TechniqueError
-from detector.report.article import article_html
+from detector.report import article
+from detector.report.article import article_html, article_rows
 from detector.report.compare import comparison_page, comparison_rows, shared_quotes
 from detector.report.findings import findings, slots
 from detector.report.html import article_page, articles_page, view_article, view_articles
@@ -58,6 +61,29 @@ def text_of(fragment: str) -> str:
 def test_the_characters_are_those_of_the_source(document: Document):
     shown = text_of(article_html(document, findings(document)))
     assert shown == CANNOT_BE_HELD.sub("\ufffd", document.text)
+
+
+@given(documents(st.text(st.sampled_from("ab. \n\r\u202e字é"), max_size=90)))
+def test_a_long_line_is_cut_into_rows_that_lose_nothing(document: Document):
+    with mock.patch.multiple(article, _ROW_CHARACTERS=4, _LONG_LINE=8):
+        found = findings(document)
+        rows = list(article_rows(document, found))
+        fragment = article_html(document, found)
+    assert text_of(fragment) == "".join(text_of(row.html) for row in rows) == document.text
+    assert [row.end for row in rows[:-1]] == [row.start for row in rows[1:]]
+    assert all("\n" not in document.text[row.start : row.end - 1] for row in rows)
+    assert fragment.count('class="row"') == sum(n for n in Counter(row.line for row in rows).values() if n > 1)
+
+
+def test_a_long_line_is_cut_behind_a_sentence_or_a_space_or_before_a_letter():
+    def cut(text: str) -> list[str]:
+        with mock.patch.multiple(article, _ROW_CHARACTERS=6, _LONG_LINE=12):
+            return [text[row.start : row.end] for row in article_rows(Document("a", text), [])]
+
+    assert cut("One day. Two days.") == ["One day. ", "Two days."]
+    assert cut("one day two days") == ["one day ", "two days"]
+    assert cut("onedaytwodays") == ["oneday", "twodays"]
+    assert cut("😀" * 30) == ["😀" * 30]
 
 
 @given(documents(st.text(st.sampled_from("ab \n“”"), max_size=40)))
@@ -171,6 +197,17 @@ def test_the_page_of_an_empty_text_says_that_nothing_was_found():
     assert "<strong>0 findings</strong> in 0 words." in page
     assert "No findings. That is not proof" in page
     assert "Standard input" in page
+
+
+def test_a_page_is_called_by_its_title_or_its_headline_or_its_file():
+    text = "What now?\nThey lie."
+    pages = [
+        article_page(Document("news/a.txt", text, (), {"title": "A title"}), PROVENANCE, created=DAY),
+        article_page(Document("news/a.txt", text), PROVENANCE, created=DAY),
+        article_page(Document("news/a.txt", "They lie."), PROVENANCE, created=DAY),
+    ]
+    assert [re.search("<h1><bdi>(.*)</bdi></h1>", page)[1] for page in pages] == ["A title", "What now?", "a.txt"]
+    assert '<p class="source"><bdi>a.txt</bdi></p>' in pages[1]
 
 
 def test_joined_techniques_have_a_card_each():

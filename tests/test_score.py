@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import bare_setting
 
-from detector.batch import store, work
+from detector.batch import records, store, work
 from detector.batch.choices import Engine, PartFormat
 from detector.batch.parts import cut_parts
 from detector.batch.pool import ProcessPool
@@ -31,6 +31,7 @@ from detector.cli import main
 from detector.cli import score as score_command
 from detector.errors import ConfigError, DetectorError, InputError
 from detector.quotes import quotation_of, quotations
+from detector.selection import Selection
 from detector.spans import Document, Span, text_hash
 from detector.techniques import NAMES
 
@@ -166,7 +167,7 @@ def test_rows_tell_who_is_quoted_and_quotes_chooses(score: Score, tiny_detector,
     corpus, detector = write_texts(tmp_path / "c.jsonl", SPEECH), Everywhere(tiny_detector)
     spans = {}
     for quotes in ("mark", "skip", "only"):
-        score(corpus, out=quotes, quotes=quotes, detector=detector)
+        score(corpus, out=quotes, selection=Selection(quotes=quotes), detector=detector)
         (row,) = rows_of(tmp_path / quotes)
         spans[quotes] = row["spans"]
         assert row["n_spans"] == len(row["spans"]) == sum(row["counts"].values())
@@ -209,7 +210,7 @@ def test_only_what_was_asked_for_is_counted(score: Score, tmp_path):
     corpus = write_jsonl(tmp_path / "c.jsonl", 6)
     score(corpus)
     everything = [s for row in rows_of(tmp_path / "out") for s in row["spans"]]
-    score(corpus, out="some", min_confidence=0.4, ignore=("doubt",))
+    score(corpus, out="some", selection=Selection(0.4, ignore=("doubt",)))
     some = [s for row in rows_of(tmp_path / "some") for s in row["spans"]]
     assert some == [s for s in everything if s["confidence"] >= 0.4 and s["technique"] != "doubt"]
     assert 0 < len(some) < len(everything)
@@ -465,6 +466,23 @@ def test_a_damaged_file_costs_one_error_row_and_no_other_file(tmp_path):
         assert [r.id for r in records[-2:]] == ["d0", "d1"]
 
 
+def test_a_bomb_is_an_error_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "MAX_RECORD", 100_000)
+    bomb = bytes(3_000_000)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(bomb))
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "one"}\n' + bomb + b'\n{"text": "two"}\n'))
+    (tmp_path / "c.jsonl").write_bytes(bomb)
+    found = list(read_records([str(tmp_path)], Columns()))
+    assert [(r.row, r.text, r.failure and r.failure.kind) for r in found] == [
+        (1, None, "file"),
+        (1, "one", None),
+        (2, None, "record"),
+        (3, "two", None),
+        (1, None, "record"),
+    ]
+    assert all("more than 100,000 bytes: split it" in r.failure.message for r in found if r.failure)
+
+
 def test_an_open_quote_tells_which_lines_are_lost(tmp_path):
     (tmp_path / "q.csv").write_text('id,text\na,fine\nb,"never closed\nc,swallowed\n')
     (failure,) = [r.failure for r in read_records([str(tmp_path / "q.csv")], Columns()) if r.failure]
@@ -624,7 +642,8 @@ def test_other_settings_or_another_model_are_refused(score: Score, tmp_path):
     for changes, named in (
         ({"strictness": "strict"}, "strictness 'balanced', now 'strict'"),
         ({"model_hash": "sha256:other"}, "model_hash"),
-        ({"quotes": "skip"}, "quotes 'mark', now 'skip'"),
+        ({"selection": Selection(quotes="skip")}, "quotes 'mark', now 'skip'"),
+        ({"selection": Selection(thresholds={"doubt": 0.5})}, "thresholds {}, now {'doubt': 0.5}"),
         ({"language_guard": "off"}, "language_guard 'warn', now 'off'"),
         ({"part_size": 5}, "part_size 4, now 5"),
         ({"columns": Columns(keep=("outlet",))}, r"keep \[\], now \['outlet'\]"),
@@ -751,9 +770,40 @@ def test_the_command_warns_once_of_other_languages(run, tmp_path, guard: str, do
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["quotes"] == "skip"
 
 
+def test_settings_come_from_flags_variables_and_a_file(run, tmp_path, monkeypatch):
+    off = "<!-- detector: off -->"
+    write_texts(tmp_path / "c.jsonl", *(article(i) for i in range(12)), f"{article(3)}\n{off}\n{article(3)}")
+    assert run("c.jsonl", "--out", "all", "--strictness", "sensitive")[0] == 0
+    everything = [s for row in rows_of(tmp_path / "all") for s in row["spans"]]
+    names = sorted({s["technique"] for s in everything})
+    ignored, rare = names[0], names[1]
+    stated = f'strictness = "sensitive"\nignore = ["{ignored}"]\nignore_patterns = ["love"]\nformat = "line"\n'
+    (tmp_path / "detector.toml").write_text(stated)
+    monkeypatch.setenv("DETECTOR_THRESHOLDS", f"{rare}=0.4")
+    assert run("c.jsonl", "--out", "some", "--min-confidence", "0.25")[0] == 0
+
+    def kept(span: dict[str, Any]) -> bool:
+        sure = span["confidence"] >= (0.4 if span["technique"] == rare else 0.25)
+        return sure and span["technique"] != ignored and "love" not in span["quote"]
+
+    some = [s for row in rows_of(tmp_path / "some") for s in row["spans"]]
+    assert some == [s for s in everything if kept(s)]
+    assert 0 < len(some) < len(everything)
+    assert all(s["end"] <= len(article(3)) for s in rows_of(tmp_path / "some")[-1]["spans"])
+    settings = json.loads((tmp_path / "some" / "manifest.json").read_text())["settings"]
+    assert settings["thresholds"] == {rare: 0.4}
+    assert (settings["ignore_patterns"], settings["min_confidence"]) == (["love"], 0.25)
+    monkeypatch.delenv("DETECTOR_THRESHOLDS")
+    code, _, err = run("c.jsonl", "--out", "some", "--min-confidence", "0.25")
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"thresholds {{'{rare}': 0.4}}, now {{}}" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (("c.jsonl", "--out", "o", "--threshold", "doubt=x"), "error: --threshold {'doubt': 'x'}: must be a number"),
+        (("c.jsonl", "--out", "o", "--ignore-pattern", "("), "error: --ignore-pattern '(': is no regular expression"),
         (("nix.jsonl", "--out", "o"), "error: nix.jsonl: there is no such file or folder"),
         (("c.jsonl", "--out", "o", "--shard", "3/2"), "error: --shard 3/2: give I/N with I from 1 to N"),
         (("c.jsonl", "--out", "o", "--shard", "x"), "error: --shard x: give I/N"),

@@ -11,6 +11,7 @@ from detector.batch.results import read_documents
 from detector.batch.run import Job, score_corpus
 from detector.batch.work import Settings
 from detector.errors import InputError
+from detector.selection import Selection
 from detector.spans import Document
 
 
@@ -55,13 +56,13 @@ def test_what_was_left_out_for_its_language_is_not_shown_as_free_of_findings(tin
         tiny_detector.name,
         tiny_detector.model_hash,
         columns=Columns(keep=("text",)),
-        quotes="skip",
+        selection=Selection(quotes="skip", thresholds={"doubt": 0.2}),
         language_guard="skip",
     )
     out = str(tmp_path / "out")
     score_corpus(Job((str(tmp_path / "c.jsonl"),), out, settings), detector=tiny_detector)
     ((document, provenance),) = read_documents(out)
-    assert (document.text, provenance.chosen) == ("They love", {"quotes": "skip"})
+    assert (document.text, provenance.chosen) == ("They love", {"quotes": "skip", "thresholds": {"doubt": 0.2}})
 
 
 def test_without_texts_there_is_nothing_to_show(tiny_detector, corpus: Path, tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,13 @@ import torch
 from conftest import tiny_info, tiny_model, tiny_tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe
+from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe, TextsConfig
 from detector.corpora import Corpus
 from detector.decode import Candidate, Setting, decode
 from detector.detect import load
 from detector.errors import ModelError
 from detector.metrics import calibration_error
+from detector.model import load_model
 from detector.spans import Document, Span
 from detector.techniques import inventory
 from detector.train import encoders
@@ -30,6 +33,7 @@ from detector.train.calibrate import (
     fit_calibration,
     make_setting,
 )
+from detector.train.dropout import ByteDropout
 from detector.train.features import Collator, document_rows, unpack_bits
 from detector.train.loop import TrainingModule, parameter_groups, span_loss, token_losses
 from detector.train.run import split_corpora, train
@@ -86,7 +90,7 @@ def test_training_learns_records_and_the_folder_loads(encoder_folder, tmp_path):
     assert "| strict |" in card
     assert detector.settings["balanced"].precision == record["validation"]["balanced"]["flc"]["precision"]
     assert set(detector.settings) == {p.name for p in PLANS}
-    text = "99 " + SENTENCE
+    text = CORPORA["ptc"].documents[2].text
     found = [text[s.start : s.end] for s in detector.find(text, strictness="ptc") if s.technique == "loaded-language"]
     assert any(QUOTE.split()[0] in quote for quote in found)
 
@@ -109,6 +113,36 @@ def test_a_stopped_training_goes_on_and_ends_the_same(encoder_folder, tmp_path, 
     assert [e["epoch"] for e in resumed["epochs"]] == [e["epoch"] for e in whole["epochs"]]
     last, whole_last = resumed["epochs"][-1], whole["epochs"][-1]
     assert last["ptc_si"] == pytest.approx(whole_last["ptc_si"], abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_seeds_are_averaged_and_refitted_on_all_documents(encoder_folder, tmp_path):
+    fine = tmp_path / "fine.jsonl"
+    fine.write_text(json.dumps({"id": "f1", "text": "they want to love asia ."}) + "\n")
+    both = replace(recipe(encoder_folder, epochs=1), seeds=(1, 2), refit=(3,), texts=TextsConfig(0.5, str(fine)))
+    record = train(both, CORPORA, tmp_path / "out")
+    folders = {path.name for path in (tmp_path / "out").iterdir()}
+    assert folders == {"model", "seed-1-fold-0", "seed-2-fold-0", "seed-3-all"}
+    assert record["refit"] == {"seeds": [3], "n_documents": {"ptc": 20, "checkthat": 10}}
+    members = [load_model(tmp_path / "out" / name / "model").model.state_dict() for name in sorted(folders - {"model"})]
+    mean = load_model(tmp_path / "out" / "model").model.state_dict()
+    for name in ("token_head.weight", "span_head.0.weight", "encoder.encoder.layer.0.output.dense.weight"):
+        expected = sum(member[name] for member in members) / 3
+        assert not torch.equal(members[0][name], members[1][name])
+        assert torch.allclose(mean[name], expected, atol=float(expected.abs().max()) / 100)
+    assert "| strict |" in (tmp_path / "out" / "model" / "README.md").read_text()
+    started = time.monotonic()
+    assert train(both, CORPORA, tmp_path / "out")["refit"]  # nothing is trained again
+    assert time.monotonic() - started < 60
+
+
+def test_dropout_from_bytes_keeps_the_mean_and_drops_its_share():
+    torch.manual_seed(0)
+    dropout, ones = ByteDropout(0.1), torch.ones(1000, 101)
+    dropped = dropout(ones)
+    assert (dropped == 0).float().mean().item() == pytest.approx(26 / 256, abs=0.005)
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.01)
+    assert torch.equal(dropout.eval()(ones), ones)
 
 
 def test_the_split_is_by_document_and_whole():
@@ -221,7 +255,7 @@ def test_cross_fitting_gives_each_document_a_setting_made_without_it(tiny_detect
 
 
 def candidates_with(means: np.ndarray, names: np.ndarray, right: np.ndarray) -> Candidates:
-    features = np.array([Candidate(0, 1, m, m).features() for m in means]).reshape(-1, 3)
+    features = np.array([Candidate(0, 1, m, m, 0.0).features() for m in means]).reshape(-1, 4)
     return Candidates(tuple(names), features, right, right, right, {"doubt": 10, "slogans": 10})
 
 
@@ -232,7 +266,7 @@ def test_calibration_recovers_known_chances():
     truth = 1 / (1 + np.exp(-(0.5 * np.log(means / (1 - means)) - np.where(names == "doubt", 1.0, 0.0))))
     right = (rng.random(6000) < truth).astype(float)
     calibration = fit_calibration(candidates_with(means, names, right), ("doubt", "slogans"))
-    chances = [calibration[n].confidence(Candidate(0, 1, m, m)) for n, m in zip(names, means, strict=True)]
+    chances = [calibration[n].confidence(Candidate(0, 1, m, m, 0.0)) for n, m in zip(names, means, strict=True)]
     assert calibration_error(chances, right.astype(bool)).error < 0.02
     assert sum(calibration["doubt"].weights[:2]) == pytest.approx(0.5, abs=0.1)
     assert calibration["doubt"].offset < calibration["slogans"].offset - 0.7
@@ -241,7 +275,7 @@ def test_calibration_recovers_known_chances():
 def test_without_candidates_the_mean_is_the_confidence():
     empty = np.array([])
     calibration = fit_calibration(candidates_with(empty, empty, empty), ("doubt",))
-    assert calibration["doubt"].confidence(Candidate(0, 5, 0.3, 0.9)) == pytest.approx(0.3)
+    assert calibration["doubt"].confidence(Candidate(0, 5, 0.3, 0.9, 1.0)) == pytest.approx(0.3)
 
 
 def test_a_packaged_encoder_with_other_bytes_is_refused(tmp_path, monkeypatch):

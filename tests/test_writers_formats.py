@@ -11,8 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from detector.cli.convert import ConvertFormat
-from detector.cli.formats import AnnotationFormat
+from detector.cli.formats import AnnotationFormat, ConvertFormat
 from detector.errors import CorpusError, DetectorError, InputError
 from detector.spans import Document, Span
 from detector.techniques import NAMES

@@ -1,16 +1,27 @@
-"""Backends: windows of piece ids in, scores out. `Backend` is the interface; each file here is one implementation."""
+"""Backends: windows of piece ids in, scores out. `Backend` is the interface; ``torch`` and ``onnx`` implement it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from detector.errors import ModelError
+from detector.folder import ModelFiles
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+AUTO = "auto"
+NAMES = ("torch", "onnx")
+CPU = "cpu"
+N_SPECIAL = 2
+"""Pieces around each window: one at its start, one at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +34,28 @@ class Candidate:
     count: int
 
 
+@dataclass(slots=True)
+class WorkCount:
+    """What a backend has encoded so far: windows' pieces with the special ones, padding beside them, and calls."""
+
+    n_pieces: int = 0
+    n_padding: int = 0
+    n_calls: int = 0
+
+    def add(self, n_pieces: int, n_padding: int) -> None:
+        """Counts one call of the encoder."""
+        self.n_pieces += n_pieces
+        self.n_padding += n_padding
+        self.n_calls += 1
+
+
 class Backend(Protocol):
-    """What runs the encoder. Windows come without special tokens; a batch is padded and framed by the backend."""
+    """What runs the encoder. Windows come without special tokens, any number of them; they are batched here."""
+
+    name: str
+    precision: str
+    """What its products are of: ``float32``, ``bfloat16``, or ``int8 halves``."""
+    work: WorkCount
 
     def score(self, windows: Sequence[Ints]) -> list[Floats]:
         """Token-head outputs without corpus bias of each window: ``(n_pieces, 24)`` each."""
@@ -37,3 +68,74 @@ class Backend(Protocol):
 
     def token_bias(self, corpus: str) -> Floats:
         """The token head's bias ``(24,)`` of a training corpus."""
+
+
+def batches(windows: Sequence[Ints], *, n_pieces: int, shortest: float) -> Iterator[list[int]]:
+    """Positions of the windows by falling length, in batches of at most ``n_pieces`` pieces or one window.
+
+    Special pieces and padding count. No window is shorter than ``shortest`` times the longest of its batch: at 1 there
+    is no padding.
+    """
+    batch: list[int] = []
+    longest = 0
+    for row in sorted(range(len(windows)), key=lambda i: -len(windows[i])):
+        length = len(windows[row]) + N_SPECIAL
+        if batch and (length < shortest * longest or (len(batch) + 1) * longest > n_pieces):
+            yield batch
+            batch = []
+        longest = longest if batch else length
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def choose_backend(name: str, files: ModelFiles, *, device: str = CPU) -> str:
+    """The name of the backend to use; ``auto`` is ``onnx`` where it can run the model, else ``torch``.
+
+    Raises `ModelError` for an unknown name, and for one that cannot run the model on the device.
+    """
+    if name not in (AUTO, *NAMES):
+        raise ModelError(f"backend {name!r} is not one of {', '.join((AUTO, *NAMES))}")
+    if name == "torch":
+        return name
+    obstacle = _onnx_obstacle(files, device)
+    if obstacle and name == "onnx":
+        raise ModelError(f"backend onnx: {obstacle}; choose the backend torch")
+    return "torch" if obstacle else "onnx"
+
+
+def _onnx_obstacle(files: ModelFiles, device: str) -> str | None:
+    from detector.backends.encoders import is_supported
+
+    if device != CPU:
+        return f"it computes on the CPU, not on {device}"
+    try:
+        import_module("onnxruntime")
+    except ImportError as error:
+        return f"onnxruntime cannot be imported ({error})"
+    if not is_supported(files.encoder):
+        return f"it does not know encoders of type {files.encoder.get('model_type')}"
+    return None
+
+
+def load_backend(name: str, files: ModelFiles, *, device: str = CPU, threads: int | None = None) -> Backend:
+    """The backend of that name (see `choose_backend`) over a model folder, on so many threads of the CPU."""
+    chosen = choose_backend(name, files, device=device)
+    if chosen == "onnx":
+        from detector.backends.onnx import OnnxBackend
+
+        return OnnxBackend(files, threads=threads or default_threads())
+    from detector.backends.torch import load_torch
+
+    return load_torch(files, device=device, threads=threads)
+
+
+def default_threads() -> int:
+    """The threads to compute on: what OMP_NUM_THREADS says, else the cores that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else available_cores()
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from detector.backends import Candidate, Floats, Ints
-from detector.model import Encoded, ModelInfo, RhetoricModel, SpanBatch
+from detector.backends import N_SPECIAL, Candidate, Floats, Ints, WorkCount, batches
+from detector.folder import ModelFiles, ModelInfo
+from detector.model import Encoded, RhetoricModel, SpanBatch, load_weights
+from detector.techniques import NAMES as TECHNIQUES
 
+BATCH_PIECES = 4096
+GPU_BATCH_PIECES = 16_384
+SHORTEST = 0.9
+"""Windows of a batch are at least this share of the longest as long: little of a batch is padding."""
 PIECES_MULTIPLE = 32
-"""Windows are padded to multiples of this: torch keeps memory for every shape it has seen."""
+"""Windows are padded to multiples of this: on the CPU torch keeps memory for every shape it has seen."""
+GPU_PIECES_MULTIPLE = 8
 
 
 class TorchBackend:
@@ -21,26 +28,38 @@ class TorchBackend:
     With ``bfloat16`` matrix products run in that precision: faster where the hardware has it, and less exact.
     """
 
+    name = "torch"
+
     def __init__(self, model: RhetoricModel, info: ModelInfo, *, device: str = "cpu", bfloat16: bool = False) -> None:
         self.model = model.to(device)
         self.info = info
         self.device = device
+        self.on_gpu = torch.device(device).type == "cuda"
         self.bfloat16 = bfloat16
+        self.precision = "bfloat16" if bfloat16 else "float32"
+        self.work = WorkCount()
 
     @torch.inference_mode()
     def score(self, windows: Sequence[Ints]) -> list[Floats]:
         """See `Backend.score`."""
-        logits = self._encode(windows).token_logits.float().cpu().numpy()
-        return [logits[i, 1 : 1 + len(window)] for i, window in enumerate(windows)]
+        results: list[Floats] = [np.empty((0, 0), dtype=np.float32)] * len(windows)
+        for rows in self._batches(windows):
+            logits = self._encode([windows[row] for row in rows]).token_logits.float().cpu().numpy()
+            for row, values in zip(rows, logits, strict=True):
+                results[row] = values[1 : 1 + len(windows[row])]
+        return results
 
     @torch.inference_mode()
     def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> Floats:
         """See `Backend.classify`."""
-        columns = [[c.window, c.first + 1, c.last + 1, c.count] for c in candidates]
-        spans = SpanBatch(*torch.tensor(columns, device=self.device).T)
-        encoded = self._encode(windows)
-        with self._precision():
-            scores: Floats = self.model.classify(encoded, spans).float().cpu().numpy()
+        scores = np.empty((len(candidates), len(TECHNIQUES)), dtype=np.float32)
+        for rows in self._batches(windows):
+            here = [i for i, candidate in enumerate(candidates) if candidate.window in rows]
+            if here:
+                spans = self._spans([candidates[i] for i in here], rows)
+                encoded = self._encode([windows[row] for row in rows])
+                with self._precision():
+                    scores[here] = self.model.classify(encoded, spans).float().cpu().numpy()
         return scores
 
     def span_bias(self, corpus: str | None) -> Floats:
@@ -55,14 +74,43 @@ class TorchBackend:
         bias: Floats = self.model.token_bias.weight[index].detach().float().cpu().numpy()
         return bias
 
+    def _batches(self, windows: Sequence[Ints]) -> Iterator[list[int]]:
+        n_pieces = GPU_BATCH_PIECES if self.on_gpu else BATCH_PIECES
+        return batches(windows, n_pieces=n_pieces, shortest=SHORTEST)
+
+    def _spans(self, candidates: Sequence[Candidate], rows: Sequence[int]) -> SpanBatch:
+        """The candidates as positions in the batch of windows ``rows``, the special piece at the start counted."""
+        columns = [[rows.index(c.window), c.first + 1, c.last + 1, c.count] for c in candidates]
+        return SpanBatch(*torch.tensor(columns, device=self.device).T)
+
     def _encode(self, windows: Sequence[Ints]) -> Encoded:
-        ids, mask = frame(windows, self.info, multiple=PIECES_MULTIPLE)
+        multiple = GPU_PIECES_MULTIPLE if self.on_gpu else PIECES_MULTIPLE
+        ids, mask = frame(windows, self.info, multiple=multiple)
+        n_pieces = sum(len(window) + N_SPECIAL for window in windows)
+        self.work.add(n_pieces, ids.numel() - n_pieces)
         with self._precision():
-            encoded: Encoded = self.model.encode(ids.to(self.device), mask.to(self.device))
+            encoded: Encoded = self.model.encode(self._sent(ids), self._sent(mask))
         return encoded
+
+    def _sent(self, values: Tensor) -> Tensor:
+        """The values on the device; to a GPU they travel while it computes."""
+        if not self.on_gpu:
+            return values.to(self.device)
+        return values.pin_memory().to(self.device, non_blocking=True)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16, enabled=self.bfloat16)
+
+
+def load_torch(files: ModelFiles, *, device: str = "cpu", threads: int | None = None) -> TorchBackend:
+    """The backend over a model folder: on the CPU in 32-bit floats, on a GPU that has it in bfloat16.
+
+    ``threads`` are torch's own, in the whole process.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    bfloat16 = torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
+    return TorchBackend(load_weights(files), files.info, device=device, bfloat16=bfloat16)
 
 
 def frame(windows: Sequence[Ints], info: ModelInfo, *, multiple: int = 1) -> tuple[Tensor, Tensor]:

@@ -27,9 +27,11 @@ from detector.errors import InputError
 from detector.readers.text import read_bytes
 from detector.spans import text_hash
 
-MAX_FIELD = 256 * 1024 * 1024
-"""Characters that one field of a CSV file may have: what bounds the memory that an open quote can take."""
+MAX_RECORD = 256 * 1024 * 1024
+"""Bytes of a text file or a line of JSONL, and characters of a field of CSV, that are read at most: what bounds the
+memory that a packed bomb, a file without line ends, or an open quote can take."""
 
+_PIECE = 65_536
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -189,12 +191,18 @@ def _stream_rows(stream: BinaryIO, source: Source, columns: Columns) -> Iterator
 
 def _text_record(stream: BinaryIO, name: str, columns: Columns) -> Record:
     """A whole file as one document, called by its path."""
-    document = read_bytes(stream.read(), id=name)
+    data = stream.read(MAX_RECORD + 1)
+    if len(data) > MAX_RECORD:
+        raise InputError(f"holds more than {MAX_RECORD:,} bytes: split it")
+    document = read_bytes(data, id=name)
     return _record(name, 1, {"text": document.text, columns.text: document.text, columns.id or "id": name}, columns)
 
 
 def _jsonl_rows(stream: BinaryIO, name: str, columns: Columns) -> Iterator[Record]:
-    for number, line in enumerate(stream, start=1):
+    for number, line in enumerate(_lines(stream), start=1):
+        if line is None:
+            yield failed(name, number, "record", f"{name}:{number}: has more than {MAX_RECORD:,} bytes: split it")
+            continue
         if not line.strip():
             continue
         try:
@@ -209,8 +217,19 @@ def _jsonl_rows(stream: BinaryIO, name: str, columns: Columns) -> Iterator[Recor
             yield failed(name, number, "record", f"{name}:{number}: holds a {what}, not an object: one object a line")
 
 
+def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
+    """The lines; None in the place of one that is too long, which is passed over without being held."""
+    while line := stream.readline(MAX_RECORD + 1):
+        if len(line) <= MAX_RECORD:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(_PIECE)
+        yield None
+
+
 def _csv_rows(stream: BinaryIO, name: str, columns: Columns, *, delimiter: str) -> Iterator[Record]:
-    csv.field_size_limit(MAX_FIELD)
+    csv.field_size_limit(MAX_RECORD)
     # Bytes that are no UTF-8 become lone surrogates, which `_record` finds: one bad row does not end the file.
     with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         rows = csv.reader(text, delimiter=delimiter, strict=True)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from detector.batch.run import MANIFEST
 from detector.batch.store import Store, open_store
 from detector.errors import InputError
+from detector.selection import Selection
 from detector.spans import Document, Span
 from detector.writers.provenance import Provenance
 
@@ -28,16 +29,17 @@ def read_documents(folder: str) -> Iterator[tuple[Document, Provenance]]:
     text_column = settings["text_column"]
     if text_column not in settings["keep"]:
         raise InputError(f"{folder}: holds no texts: score into a new folder with --keep {text_column}")
+    selection = Selection.from_json(settings)
     provenance = Provenance(
         version=settings["version"],
         model_name=settings["model_name"],
         model_hash=settings["model_hash"],
         strictness=settings["strictness"],
-        min_confidence=settings["min_confidence"],
-        only=tuple(settings["only"]),
-        ignore=tuple(settings["ignore"]),
+        min_confidence=selection.min_confidence,
+        only=selection.only,
+        ignore=selection.ignore,
         precision=manifest.get("model", {}).get("precision"),
-        chosen={} if settings.get("quotes", "mark") == "mark" else {"quotes": settings["quotes"]},
+        chosen=selection.chosen(),
     )
     for name in part_names(store):
         for row in _read_part(store, name, folder):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from detector.batch.choices import PartFormat
@@ -18,10 +18,10 @@ from detector.batch.records import Columns, Failure, Record, printable
 from detector.batch.schema import SCHEMA_VERSION, encode, make_row
 from detector.batch.store import Store, open_store
 from detector.decode import decode
-from detector.quotes import quotation_of, quotations
+from detector.quotes import quotations
 from detector.readers.language import TRAINED_ON, language_of
+from detector.selection import Selection
 from detector.spans import Document, Span, in_reading_order
-from detector.techniques import NAMES
 
 if TYPE_CHECKING:
     from detector.detect import Detector
@@ -37,19 +37,15 @@ Tick = Callable[[int, int], None]
 class Settings:
     """Everything but the corpus that the bytes of the parts depend on; ``device`` is its kind, cpu or cuda.
 
-    ``quotes``: ``mark`` keeps all spans, ``skip`` those outside quotations, ``only`` those inside. ``language_guard``:
-    ``warn`` puts languages into the rows, ``skip`` scores no text in a language that the model was not trained on
-    either, ``off`` does not look.
+    ``language_guard``: ``warn`` puts languages into the rows, ``skip`` scores no text in a language that the model was
+    not trained on either, ``off`` does not look.
     """
 
     version: str
     model_name: str
     model_hash: str
     strictness: str = "balanced"
-    min_confidence: float = 0.0
-    only: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    quotes: str = "mark"
+    selection: Selection = field(default_factory=Selection)
     language_guard: str = "warn"
     device: str = "cpu"
     format: PartFormat = PartFormat.PARQUET
@@ -58,21 +54,16 @@ class Settings:
 
     def as_json(self) -> dict[str, Any]:
         """The settings by name, in JSON types."""
-        flat = asdict(self)
-        columns = flat.pop("columns")
-        flat |= {"text_column": columns["text"], "id_column": columns["id"], "keep": list(columns["keep"])}
-        flat |= {name: str(flat[name]) for name in ("strictness", "quotes", "language_guard", "format")}
-        return flat | {"only": list(self.only), "ignore": list(self.ignore)}
+        flat = {one.name: getattr(self, one.name) for one in fields(self)}
+        columns, selection = flat.pop("columns"), flat.pop("selection")
+        flat |= {"strictness": str(self.strictness), "language_guard": str(self.language_guard)}
+        flat |= {"format": str(self.format), **selection.as_json()}
+        return flat | {"text_column": columns.text, "id_column": columns.id, "keep": list(columns.keep)}
 
     def hash(self) -> str:
         """``sha256:`` and the digest of the settings and the version of the schema."""
         value = {"schema_version": SCHEMA_VERSION, **self.as_json()}
         return "sha256:" + hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-    def keeps(self, span: Span) -> bool:
-        """Whether a span is written: sure enough, and of a technique that is wanted."""
-        wanted = span.technique in (self.only or NAMES) and span.technique not in self.ignore
-        return wanted and span.confidence >= self.min_confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +178,11 @@ class PartScorer:
         return language_of(record.text)
 
     def _row(self, record: Record, findings: Findings, language: str | None) -> dict[str, Any]:
-        """The row of a document; who is quoted is asked of the whole text, because blocks cut quotations."""
-        quoted = quotations(record.text or "") if findings.spans else ()
-        spans = findings.spans
-        if self.settings.quotes != "mark":
-            inside = self.settings.quotes == "only"
-            spans = tuple(span for span in spans if (quotation_of(span, quoted) is not None) == inside)
-        keep = self.settings.columns.keep
-        n_read = findings.n_read
+        """The row of a document; what is kept, and who is quoted, is asked of the whole text, which blocks cut."""
+        text = record.text or ""
+        spans = self.settings.selection.apply(Document(record.id, text, findings.spans)).spans
+        quoted = quotations(text) if spans else ()
+        keep, n_read = self.settings.columns.keep, findings.n_read
         return make_row(record, spans, quoted=quoted, language=language, n_read=n_read, hashes=self.hashes, keep=keep)
 
     def _find(
@@ -234,7 +222,7 @@ class PartScorer:
             i, start = document.meta["position"], document.meta["start"]
             spans = decode(document.text, scores, setting, gap=self.detector.info.gap)
             found[i] = found[i].plus(
-                (replace(s, start=s.start + start, end=s.end + start) for s in spans if self.settings.keeps(s)),
+                (replace(s, start=s.start + start, end=s.end + start) for s in spans),
                 n_read=len(document.text),
                 n_pieces=len(scores.pieces),
             )

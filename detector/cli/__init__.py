@@ -22,7 +22,9 @@ from detector.cli import (
     evaluate,
     explain,
     report,
+    review,
     score,
+    serve,
     summarize,
     techniques,
     train,
@@ -44,6 +46,8 @@ app.command("annotate")(annotate.command)
 app.command("score")(score.command)
 app.command("summarize")(summarize.command)
 app.command("report")(report.command)
+app.command("review")(review.command)
+app.command("serve")(serve.command)
 app.command("convert")(convert.command)
 app.command("config")(config.command)
 app.command("techniques")(techniques.command)

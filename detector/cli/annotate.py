@@ -5,44 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.cli import inputs, streams
+from detector.cli import inputs, options, streams
 from detector.cli.formats import AnnotationFormat
 from detector.cli.inputs import Failures
 from detector.cli.settings import DEFAULT, Settings, in_force, selection_of
 from detector.errors import ConfigError, InputError
 from detector.readers.text import STANDARD_INPUT, find_all, is_address
 from detector.report.terminal import Style, heading, render
-from detector.selection import FailOn, Selection, technique_names
+from detector.selection import FailOn, Selection
 from detector.spans import Document
 from detector.writers.json import annotation, dumps
 from detector.writers.provenance import Provenance
 
 if TYPE_CHECKING:
     from detector.detect import Detector
-
-__all__ = ["Selection", "technique_names"]  # the other commands know them from here
-
-
-class Strictness(StrEnum):
-    """Whose annotators the model follows: those who mark little, or those who mark much."""
-
-    STRICT = "strict"
-    BALANCED = "balanced"
-    SENSITIVE = "sensitive"
-
-
-class Quotes(StrEnum):
-    """Which findings are kept: all, those outside quotations, those inside."""
-
-    MARK = "mark"
-    SKIP = "skip"
-    ONLY = "only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +59,7 @@ def command(
             show_default=False,
         ),
     ],
-    glob: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Which files of a folder; '**/*.txt' looks into folders inside.",
-            show_default="*.txt",
-        ),
-    ] = None,
+    glob: options.GlobOption = None,
     format: Annotated[
         AnnotationFormat | None,
         typer.Option(
@@ -105,44 +79,23 @@ def command(
             show_default=False,
         ),
     ] = None,
-    strictness: Annotated[
-        Strictness | None,
-        typer.Option(
-            help="Mark as little as strict annotators, or as much as sensitive ones.", show_default="balanced"
-        ),
-    ] = None,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, metavar="P", help="Leave out findings that are less sure.", show_default="0.0"),
-    ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=P,…", help="Ask for more confidence of some techniques (may be repeated).", show_default=False
-        ),
-    ] = None,
-    only: inputs.OnlyOption = None,
-    ignore: inputs.IgnoreOption = None,
-    ignore_pattern: Annotated[
-        list[str] | None,
-        typer.Option(metavar="REGEX", help="Nothing that touches a match (may be repeated).", show_default=False),
-    ] = None,
-    quotes: Annotated[
-        Quotes | None,
-        typer.Option(help="All findings, those outside quotations, or those inside.", show_default="mark"),
-    ] = None,
+    strictness: options.StrictnessOption = None,
+    min_confidence: options.MinConfidenceOption = None,
+    threshold: options.ThresholdOption = None,
+    only: options.OnlyOption = None,
+    ignore: options.IgnoreOption = None,
+    ignore_pattern: options.IgnorePatternOption = None,
+    quotes: options.QuotesOption = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME|N,…",
             help="Exit with 1 if a technique or family is found, or N findings (may be repeated).",
             show_default=False,
+            autocompletion=options.technique_completions,
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="A model folder in place of the shipped model.", show_default=False),
-    ] = None,
+    model: options.ModelOption = None,
     input: inputs.KindOption = None,
     fetch: inputs.FetchOption = False,
     allow_private: inputs.AllowPrivateOption = False,
@@ -165,7 +118,7 @@ def command(
             "format": format,
             "strictness": strictness,
             "min_confidence": min_confidence,
-            "thresholds": _thresholds(threshold),
+            "thresholds": options.thresholds(threshold),
             "only": only,
             "ignore": ignore,
             "ignore_patterns": ignore_pattern,
@@ -338,20 +291,11 @@ def _by_suffix(output: str) -> str | None:
     return found.name if found else None
 
 
-def _thresholds(given: Sequence[str] | None) -> dict[str, float | str] | None:
-    """The thresholds of ``NAME=P`` flags; what is no number is left for the check of settings to refuse."""
-    if not given:
-        return None
-    from detector.cli.settings import KEYS
-
-    return dict(KEYS["thresholds"].parse(",".join(given)))
-
-
 def _several(paths: Sequence[str]) -> bool:
-    """Whether the call asks for several documents: more than one path, a folder or an archive."""
+    """Whether the call asks for several documents: more than one path, a folder, an archive or a message with files."""
     if len(paths) > 1 or paths[0] == STANDARD_INPUT or is_address(paths[0]):
         return len(paths) > 1
-    return Path(paths[0]).is_dir() or paths[0].lower().endswith(".zip")
+    return Path(paths[0]).is_dir() or paths[0].lower().endswith((".zip", ".eml"))
 
 
 def provenance_of(detector: Detector, strictness: str, selection: Selection) -> Provenance:

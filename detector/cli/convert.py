@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from detector.cli import streams
+from detector.cli.formats import ConvertFormat
 from detector.errors import ConfigError, DetectorError, InputError
 
 if TYPE_CHECKING:
     from detector.spans import Document
     from detector.writers.catalogue import FileFormat
     from detector.writers.provenance import Provenance
-
-
-class ConvertFormat(StrEnum):
-    """The formats that hold findings."""
-
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-    LINE = "line"
-    GITHUB = "github"
-    SARIF = "sarif"
-    BRAT = "brat"
-    LABEL_STUDIO = "label-studio"
-    CONLL = "conll"
-    SPACY = "spacy"
-    WEB_ANNOTATION = "web-annotation"
-    PTC = "ptc"
-    PTC_CORPUS = "ptc-corpus"
-    CORPUS = "corpus"
-    SEMEVAL2021 = "semeval2021"
 
 
 def command(

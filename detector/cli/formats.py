@@ -1,4 +1,4 @@
-"""The formats that commands offer."""
+"""The formats that commands offer; a test compares them with `writers.catalogue`, which is slow to import."""
 
 from __future__ import annotations
 
@@ -31,3 +31,13 @@ class AnnotationFormat(StrEnum):
     WEB_ANNOTATION = "web-annotation"
     PTC = "ptc"
     PTC_CORPUS = "ptc-corpus"
+
+
+_ONLY_FOR_PEOPLE = (AnnotationFormat.TEXT, AnnotationFormat.HTML)
+_ONLY_CONVERTED = {"CORPUS": "corpus", "SEMEVAL2021": "semeval2021"}
+
+ConvertFormat = StrEnum(  # type: ignore[misc]
+    "ConvertFormat",
+    {one.name: one.value for one in AnnotationFormat if one not in _ONLY_FOR_PEOPLE} | _ONLY_CONVERTED,
+)
+"""What `convert` reads and writes: the formats that hold findings for programs, and those of annotated corpora."""

@@ -39,13 +39,6 @@ class Guard(StrEnum):
     OFF = "off"
 
 
-OnlyOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME,…", help="Only these techniques (may be repeated).", show_default=False),
-]
-IgnoreOption = Annotated[
-    list[str] | None, typer.Option(metavar="NAME,…", help="Not these techniques (may be repeated).", show_default=False)
-]
 KindOption = Annotated[
     Kind | None,
     typer.Option("--input", metavar="KIND", help=f"What the files are ({', '.join(Kind)}), whatever their suffix."),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.cli import inputs, streams
-from detector.cli.annotate import Strictness, load_detector, provenance_of
+from detector.cli import inputs, options, streams
+from detector.cli.annotate import load_detector, provenance_of
 from detector.cli.inputs import Failures
 from detector.cli.settings import in_force, selection_of
 from detector.errors import ConfigError, InputError
@@ -48,27 +48,9 @@ def command(
         ),
     ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Show two texts side by side.")] = False,
-    glob: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Which files of a folder without JSON; '**/*.txt' looks inside.",
-            show_default="*.txt",
-        ),
-    ] = None,
-    strictness: Annotated[
-        Strictness | None,
-        typer.Option(
-            help="For articles: mark as little as strict annotators, or as much as sensitive ones.",
-            show_default="balanced",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR", help="For articles: a model folder in place of the shipped model.", show_default=False
-        ),
-    ] = None,
+    glob: options.GlobOption = None,
+    strictness: options.StrictnessOption = None,
+    model: options.ModelOption = None,
     input: inputs.KindOption = None,
     fetch: inputs.FetchOption = False,
     allow_private: inputs.AllowPrivateOption = False,

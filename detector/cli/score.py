@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.batch.choices import Engine, PartFormat
-from detector.cli import inputs, streams
-from detector.cli.annotate import Quotes, Strictness, load_detector
+from detector.cli import options, streams
+from detector.cli.annotate import load_detector
 from detector.cli.inputs import Guard
+from detector.cli.settings import in_force, selection_of
 from detector.cli.streams import say
 from detector.errors import ConfigError, InputError
-from detector.selection import technique_names
 
 if TYPE_CHECKING:
     from detector.batch.run import Job, Progress, Summary
-    from detector.batch.work import Settings
     from detector.detect import Detector
 
 INTERRUPTED = 130
@@ -65,28 +64,22 @@ def command(
     ] = None,
     format: Annotated[PartFormat, typer.Option(help="How part files are written.")] = PartFormat.PARQUET,
     part_size: Annotated[int, typer.Option(min=1, metavar="N", help="Documents in a part.")] = 100,
-    strictness: Annotated[
-        Strictness, typer.Option(help="Mark as little as strict annotators, or as much as sensitive ones.")
-    ] = Strictness.BALANCED,
-    min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, metavar="P", help="Leave out findings that are less sure (0 to 1).")
-    ] = 0.0,
-    only: inputs.OnlyOption = None,
-    ignore: inputs.IgnoreOption = None,
-    quotes: Annotated[
-        Quotes, typer.Option(help="All findings, those outside quotations, or those inside.")
-    ] = Quotes.MARK,
+    strictness: options.StrictnessOption = None,
+    min_confidence: options.MinConfidenceOption = None,
+    threshold: options.ThresholdOption = None,
+    only: options.OnlyOption = None,
+    ignore: options.IgnoreOption = None,
+    ignore_pattern: options.IgnorePatternOption = None,
+    quotes: options.QuotesOption = None,
     language_guard: Annotated[
-        Guard,
+        Guard | None,
         typer.Option(
             help="Texts in other languages than English: warn and tell the language of every text, skip them "
-            "(rows without findings), or off: do not look."
+            "(rows without findings), or off: do not look.",
+            show_default="warn",
         ),
-    ] = Guard.WARN,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="A model folder in place of the shipped model.", show_default=False),
     ] = None,
+    model: options.ModelOption = None,
     device: Annotated[str, typer.Option(metavar="cpu|cuda", help="With cuda, workers take the GPUs in turn.")] = "cpu",
     workers: Annotated[
         int | None,
@@ -113,23 +106,40 @@ def command(
 
     Killed at any moment, the same command goes on; the same corpus and settings give the same bytes. Documents that
     cannot be read are listed in DIR/errors.jsonl and do not fail the run. Ctrl-C finishes the parts in hand.
+
+    Settings may stand in detector.toml (see `detector config`): those of findings, languages and the model.
     """
+    from detector import __version__
     from detector.batch.records import Columns
     from detector.batch.run import Job
     from detector.batch.schema import check_kept
+    from detector.batch.work import Settings
 
-    detector = load_detector(model)
-    setting = detector.setting(strictness)
+    chosen = in_force(
+        {
+            "strictness": strictness,
+            "min_confidence": min_confidence,
+            "thresholds": options.thresholds(threshold),
+            "only": only,
+            "ignore": ignore,
+            "ignore_patterns": ignore_pattern,
+            "quotes": quotes,
+            "language_guard": language_guard,
+            "model": model,
+        }
+    )
+    folder = chosen["model"].value
     columns = Columns(text_column, id_column, check_kept(column_names(keep or ())))
-    settings = make_settings(
-        detector,
-        strictness=strictness,
-        min_confidence=min_confidence,
-        only=technique_names(only or ()),
-        ignore=technique_names(ignore or ()),
-        quotes=quotes.value,
-        language_guard=language_guard.value,
-        device=check_device(device),
+    selection, kind = selection_of(chosen), check_device(device)
+    detector = load_detector(folder)
+    settings = Settings(
+        __version__,
+        detector.name,
+        detector.model_hash,
+        strictness=chosen["strictness"].value,
+        selection=selection,
+        language_guard=chosen["language_guard"].value,
+        device=kind,
         format=format,
         part_size=part_size,
         columns=columns,
@@ -138,14 +148,14 @@ def command(
         corpus=tuple(corpus),
         out=out,
         settings=settings,
-        model=model,
+        model=folder,
         device=device,
         split=split,
         engine=engine,
         workers=workers or default_workers(device),
         shard=parse_shard(shard),
         retry_errors=retry_errors,
-        precision=setting.precision,
+        precision=detector.setting(settings.strictness).precision,
     )
     run(job, detector, quiet=quiet)
 
@@ -187,14 +197,6 @@ def foreign_warning(job: Job, summary: Summary) -> str:
         f"warning: {job.out}: {summary.n_foreign:,} documents in other languages (column language), "
         f"the model has only read {known}: {done}"
     )
-
-
-def make_settings(detector: Detector, **chosen: object) -> Settings:
-    """The settings that were chosen, with the version and the model they hold for."""
-    from detector import __version__
-    from detector.batch.work import Settings
-
-    return Settings(__version__, detector.name, detector.model_hash, **chosen)  # type: ignore[arg-type]
 
 
 @contextmanager

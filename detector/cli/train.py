@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,10 +43,14 @@ def command(
     semeval2021: SemEval2021Option = None,
     jsonl: JsonlOption = None,
     fold: FoldOption = 0,
-    seed: Annotated[int | None, typer.Option(help="In place of the recipe's.", show_default=False)] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="In place of the recipe's seeds (may be repeated).", show_default=False)
+    ] = None,
     skip_bad: SkipBadOption = False,
 ) -> None:
     """Train a model on annotated corpora, choose thresholds and calibrate it on the documents held out.
+
+    By the recipe: once for each seed, the weights averaged; and with refit, then once more on all documents.
 
     The same command goes on where it was stopped. The model is in DIR/model; use it with --model DIR/model.
     """
@@ -56,7 +61,7 @@ def command(
     from detector.train.run import train
 
     quiet_libraries()
-    train(chosen, corpora, out, fold=fold, seed=seed, say=say)
+    train(replace(chosen, seeds=tuple(seed)) if seed else chosen, corpora, out, fold=fold, say=say)
     say(f"the model is in {out / 'model'}, with its record and card")
 
 

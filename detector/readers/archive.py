@@ -26,7 +26,7 @@ def read_archive(
     What all its files unpack to counts together. Raises InputError for a damaged or too deep archive.
     """
     if depth >= limits.depth:
-        raise InputError(f"{id}: lies in {depth} archives, one in the other: unpack it and name the folder")
+        raise InputError(f"{id}: lies in {depth} archives or messages, one in the other: unpack it and name the folder")
     with opened(data, id=id, limits=limits) as package:
         names = sorted(name for name in package.names() if _is_document(name, known))
         if not names:

@@ -1,7 +1,8 @@
 """Word documents → `Document`: the paragraphs of the body, as they read once all changes are accepted.
 
-Left out: deleted text, comments, footnotes, headers and footers. Cells of a table are tab-separated, rows are blocks.
-Paragraphs whose style is a quotation are block quotes. ``meta``: ``title``, ``author``, ``date``.
+Left out: deleted text, comments, headers and footers. Footnotes and endnotes come after the text, in the order in which
+it refers to them. Cells of a table are tab-separated, rows are blocks. Paragraphs whose style is a quotation are block
+quotes. ``meta``: ``title``, ``author``, ``date``; ``anchors`` name the notes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _MAIN = "word/document.xml"
-_LEFT_OUT = frozenset(["del", "moveFrom", "instrText", "delText", "Fallback", "txbxContent", "footnoteReference"])
+_LEFT_OUT = frozenset(["del", "moveFrom", "instrText", "delText", "Fallback", "txbxContent"])
+_DELETED = frozenset(["del", "moveFrom", "Fallback"])
+_NOTES = ("footnote", "endnote")
 _STANDS_FOR = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011", "softHyphen": "\xad"}
 _QUOTES = ("quote", "blocktext", "blockquotation", "zitat", "citation")
 
@@ -31,8 +34,11 @@ def read_docx(data: bytes, *, id: str, limits: Limits) -> Document:
             raise InputError(f"{id}: is no Word document (no {_MAIN} in it): save it as .docx")
         body = _parsed(package, _MAIN, id).find("{*}body")
         blocks = Blocks()
-        for text, quote in _paragraphs(body) if body is not None else ():
-            blocks.add(text, quote=quote)
+        if body is not None:
+            for text, quote in _paragraphs(body):
+                blocks.add(text, quote=quote)
+            for kind in _NOTES:
+                _add_notes(blocks, package, body, kind, id)
         stated = _stated(package, id)
     return Document(id, blocks.text, meta=blocks.meta(format="docx", **stated))
 
@@ -53,6 +59,28 @@ def _paragraphs(body: _Element) -> Iterator[tuple[str, bool]]:
             yield "\t".join(cells), False
         else:
             yield _text(element), _is_quote(element)
+
+
+def _add_notes(blocks: Blocks, package: Package, body: _Element, kind: str, id: str) -> None:
+    """Adds the notes of a kind that the text refers to; what it does not refer to is no note, such as their rule."""
+    part = f"word/{kind}s.xml"
+    if part not in package:
+        return
+    notes = {_id(note): note for note in _parsed(package, part, id).iter(f"{{*}}{kind}")}
+    kept = (one for one in body.iter(f"{{*}}{kind}Reference") if not _DELETED.intersection(_around(one)))
+    referred = (notes[number] for number in dict.fromkeys(map(_id, kept)) if number in notes)
+    for n, note in enumerate(referred, start=1):
+        blocks.anchor(f"{kind} {n}")
+        for text, quote in _paragraphs(note):
+            blocks.add(text.strip(), quote=quote)
+
+
+def _around(element: _Element) -> Iterator[str]:
+    return map(_name, element.iterancestors())
+
+
+def _id(element: _Element) -> str:
+    return next((str(value) for name, value in element.attrib.items() if str(name).endswith("}id")), "")
 
 
 def _text(paragraph: _Element) -> str:

@@ -1,13 +1,17 @@
 """E-mail (.eml) → `Document`: the subject and the text of the message; the HTML part where there is no plain one.
 
-``meta``: ``title`` (the subject), ``author``, ``date``, ``attachments`` (their names; they are not read).
+``meta``: ``title`` (the subject), ``author``, ``date``, ``attachments`` (their names). What is attached is read as
+documents of their own: `attachments` finds it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage, MIMEPart
 from email.parser import BytesParser
+from pathlib import PurePath
 
 from detector.errors import InputError
 from detector.readers.blocks import Blocks, one_line
@@ -22,7 +26,7 @@ _MOST_PARTS = 1000
 
 def read_email(data: bytes, *, id: str, limits: Limits) -> Document:
     """The text of a message; raises InputError where it has none."""
-    message = BytesParser(policy=policy.default).parsebytes(data.lstrip())
+    message = _parsed(data)
     if not message.keys() or sum(1 for _ in message.walk()) > _MOST_PARTS:
         raise InputError(f"{id}: is no e-mail (it has no header lines, or too many parts): give an .eml file")
     subject = one_line(str(message.get("subject", "")))
@@ -33,10 +37,47 @@ def read_email(data: bytes, *, id: str, limits: Limits) -> Document:
         content, _, warnings = decode_text(_payload(part), id=id, declared=part.get_content_charset())
         _add(blocks, content, part.get_content_subtype(), id)
     if not blocks.text:
-        raise InputError(f"{id}: the message has no text: its attachments are not read, save them and name them")
+        raise InputError(f"{id}: the message has no text, and nothing is attached that can be read: leave it out")
     names = [name for part in message.iter_attachments() if (name := part.get_filename())]
     stated = {"title": subject, "author": str(message.get("from", "")), "date": _date(message)}
     return Document(id, blocks.text, meta=blocks.meta(format="email", **stated, attachments=names, warnings=warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that a message carries: its name, else its place such as ``part 2``; how it is read; its bytes."""
+
+    name: str
+    kind: str
+    data: bytes
+
+
+def attachments(data: bytes, *, suffixes: Mapping[str, str], media_types: Mapping[str, str]) -> list[Attachment]:
+    """What is attached to a message and is of a kind that its suffix, else its media type, means.
+
+    Plain text comes as UTF-8, whatever it was sent as.
+    """
+    found = []
+    for number, part in enumerate(_parsed(data).iter_attachments(), start=1):
+        name = part.get_filename() or f"part {number}"
+        kind = suffixes.get(PurePath(name).suffix.lower()) or media_types.get(part.get_content_type())
+        if kind:
+            found.append(Attachment(name, kind, _attached(part, name)))
+    return found
+
+
+def _attached(part: MIMEPart, name: str) -> bytes:
+    if part.get_content_type() == "message/rfc822":
+        inner = part.get_payload()
+        return inner[0].as_bytes() if isinstance(inner, list) and isinstance(inner[0], EmailMessage) else b""
+    data = _payload(part)
+    if part.get_content_type() != "text/plain" or b"\0" in data:
+        return data
+    return decode_text(data, id=name, declared=part.get_content_charset())[0].encode("utf-8", "surrogatepass")
+
+
+def _parsed(data: bytes) -> EmailMessage:
+    return BytesParser(policy=policy.default).parsebytes(data.lstrip())
 
 
 def _add(blocks: Blocks, content: str, subtype: str, id: str) -> None:

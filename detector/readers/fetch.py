@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
@@ -21,6 +21,7 @@ from detector.errors import InputError
 from detector.readers.limits import Limits
 
 _MOST_REDIRECTS = 5
+_MOST_ADDRESSES = 3  # of a name, that are tried
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PIECE = 65_536
 _FAILURES = (OSError, http.client.HTTPException, ssl.SSLError, zlib.error, ValueError)
@@ -68,7 +69,7 @@ def _response(at: str, *, given: str, limits: Limits, allow_private: bool) -> It
         if late.is_set():  # to whoever reads, hanging up looks like the end of the page
             raise TimeoutError
     except _FAILURES as error:
-        if late.is_set():
+        if late.is_set() or isinstance(error, TimeoutError):
             raise InputError(
                 f"{given}: takes longer than {limits.seconds:g} seconds: save the page and name it"
             ) from None
@@ -81,8 +82,8 @@ def _response(at: str, *, given: str, limits: Limits, allow_private: bool) -> It
 def _hang_up(connection: _Pinned, late: threading.Event) -> None:
     late.set()
     if connection.raw is not None:
-        with suppress(OSError):
-            connection.raw.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # the shutdown of a TLS socket would take its session from under the one who reads
+            socket.socket.shutdown(connection.raw, socket.SHUT_RDWR)
 
 
 def _query(query: str) -> str:
@@ -107,19 +108,25 @@ def _checked(at: str, given: str) -> SplitResult:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to one checked address, whatever the name resolves to by then."""
+    """A connection to the first of some checked addresses that answers, whatever the name resolves to by then."""
 
-    def __init__(self, host: str, port: int, address: tuple[str, int], *, tls: bool, timeout: float) -> None:
+    def __init__(self, host: str, port: int, addresses: Sequence[str], *, tls: bool, timeout: float) -> None:
         super().__init__(host, port, timeout=timeout)
-        self._address, self._tls = address, tls
+        self._addresses, self._tls = addresses, tls
         self.default_port = 443 if tls else 80
         self.raw: socket.socket | None = None  # ``sock`` is gone as soon as the response has it
 
     def connect(self) -> None:
-        self.sock = self.raw = socket.create_connection(self._address, self.timeout)
+        self.sock = self.raw = self._connected()
         if self._tls:
             context = ssl.create_default_context()
             self.sock = self.raw = context.wrap_socket(self.sock, server_hostname=self.host)
+
+    def _connected(self) -> socket.socket:
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                return socket.create_connection((address, self.port), self.timeout)
+        return socket.create_connection((self._addresses[-1], self.port), self.timeout)
 
 
 def _connection(parts: SplitResult, given: str, limits: Limits, allow_private: bool) -> _Pinned:
@@ -129,14 +136,14 @@ def _connection(parts: SplitResult, given: str, limits: Limits, allow_private: b
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise InputError(f"{given}: the host {host!r:.80} is not known: check the address and the network") from None
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not allow_private:
         for address in addresses:
             if not is_public(address):
                 raise InputError(
                     f"{given}: {host} is the private address {address}: --allow-private permits it, if you mean it"
                 )
-    return _Pinned(host, port, (addresses[0], port), tls=tls, timeout=limits.seconds)
+    return _Pinned(host, port, addresses[:_MOST_ADDRESSES], tls=tls, timeout=limits.seconds)
 
 
 def is_public(address: str) -> bool:

@@ -15,8 +15,8 @@ class Limits:
     """What one file or address may hold; plain text is read whatever its size.
 
     ``n_bytes``: of the file itself; ``n_markup``: of a web page. ``n_unpacked``: bytes of all that an archive or a
-    document unpacks. ``n_files``: files in an archive; ``n_pages``: pages of a PDF. ``depth``: archives inside
-    archives. ``seconds``: for an address, and for a PDF.
+    document unpacks. ``n_files``: files in an archive; ``n_pages``: pages of a PDF. ``depth``: archives or
+    messages inside each other. ``seconds``: for an address, and for a PDF.
     """
 
     n_bytes: int = 50_000_000

@@ -1,4 +1,4 @@
-"""PDF → `Document`: pypdf reads the text; pdfplumber where a page comes out without spaces between its words.
+"""PDF → `Document`: pypdf reads the text, and `pdf_layout` the pages that come out wrong.
 
 Lines of a paragraph are joined, words divided at a line's end are whole again, and headers and footers that return
 on most pages are left out. ``meta["anchors"]`` names the pages; ``title``, ``author`` and ``date`` are the document's.
@@ -16,11 +16,11 @@ from typing import Any
 from detector.errors import InputError
 from detector.readers.blocks import Blocks, one_line
 from detector.readers.limits import Clock, Limits, needed
+from detector.readers.pdf_layout import Chunk, has_odd_words, read_by_layout, second_column
 from detector.spans import Document
 
 _DIVIDED = re.compile(r"(\w)[-\u2010\xad]$")
 _SENTENCE_END = re.compile(r"""[.!?:…]["'”’»)\]]*$""")
-_LONG_WORD = 14  # letters that the words of a page have on average only where the spaces are missing
 _N_EDGE_LINES = 2
 
 
@@ -80,9 +80,7 @@ def _pages(reader: Any, data: bytes, id: str, limits: Limits) -> list[tuple[int,
     if len(reader.pages) > limits.n_pages:
         raise InputError(f"{id}: has more than {limits.n_pages:,} pages: split it")
     for number, page in enumerate(reader.pages, start=1):
-        text = page.extract_text()
-        if _glued(text):
-            text = _by_layout(data, number, id) or text
+        text = _page_text(page, data, number, id)
         n_left -= len(text)
         if n_left < 0 or not clock.left:
             raise InputError(f"{id}: holds more than {limits.n_unpacked:,} characters: split it")
@@ -90,16 +88,13 @@ def _pages(reader: Any, data: bytes, id: str, limits: Limits) -> list[tuple[int,
     return pages
 
 
-def _glued(text: str) -> bool:
-    words = text.split()
-    return bool(words) and sum(map(len, words)) > _LONG_WORD * len(words) and text.isascii()
-
-
-def _by_layout(data: bytes, number: int, id: str) -> str:
-    """The text of a page as pdfplumber reads it off the positions of the letters."""
-    pdfplumber = needed(lambda: __import__("pdfplumber"), id=id, kind="this PDF", extra="pdf")
-    with pdfplumber.open(io.BytesIO(data), pages=[number]) as pdf:
-        return str(pdf.pages[0].extract_text(x_tolerance=1) or "")
+def _page_text(page: Any, data: bytes, number: int, id: str) -> str:
+    chunks: list[Chunk] = []
+    text = str(page.extract_text(visitor_text=lambda text, _, at, *rest: chunks.append((text, at[4], at[5]))))
+    gutter = second_column(chunks)
+    if gutter is not None or has_odd_words(text):
+        text = read_by_layout(data, number, id=id, gutter=gutter) or text
+    return text
 
 
 def _without_running_heads(pages: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from detector.errors import DetectorError, InputError
 from detector.readers.limits import Limits
@@ -48,6 +48,7 @@ _MEDIA_TYPES = {
 }
 
 Read = Callable[[bytes], Document]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,13 @@ class Sources:
         document = self._document(got.data, url, kind)
         return replace(document, meta={**document.meta, "url": got.url})
 
-    def _documents(self, data: bytes, *, id: str, depth: int = 0) -> Iterator[Document | InputError]:
-        kind = (self.kind if depth == 0 else None) or kind_of(data, id)
+    def _documents(
+        self, data: bytes, *, id: str, depth: int = 0, kind: str | None = None
+    ) -> Iterator[Document | InputError]:
+        kind = kind or (self.kind if depth == 0 else None) or kind_of(data, id)
+        if kind == "email":
+            yield from self._mail(data, id, depth)
+            return
         if kind != "zip":
             yield self._document(data, id, kind)
             return
@@ -107,6 +113,26 @@ class Sources:
 
         known = tuple(SUFFIXES)
         yield from read_archive(data, id=id, limits=self.limits, depth=depth, known=known, read=self._documents)
+
+    def _mail(self, data: bytes, id: str, depth: int) -> Iterator[Document | InputError]:
+        """The message, where it has a text, and then what is attached to it; ``mail.eml!plan.pdf`` is the id of one."""
+        from detector.readers.email import attachments
+
+        find = partial(attachments, suffixes=SUFFIXES, media_types=_MEDIA_TYPES)
+        files = guarded(find, data, id=id, kind="email")
+        try:
+            yield self._document(data, id, "email")
+        except InputError:
+            if not files:
+                raise
+        if files and depth >= self.limits.depth:
+            where = f"lie in {depth} archives or messages, one in the other"
+            raise InputError(f"{id}: its attachments {where}: save them and name them")
+        for file in files:
+            try:
+                yield from self._documents(file.data, id=f"{id}!{file.name}", depth=depth + 1, kind=file.kind)
+            except InputError as error:
+                yield error
 
     def _document(self, data: bytes, id: str, kind: str) -> Document:
         return guarded(partial(_reader(kind), id=id, limits=self.limits), data, id=id, kind=kind)
@@ -131,7 +157,7 @@ def kind_of(data: bytes, name: str) -> str:
     return "html" if head.startswith((b"<!doctype html", b"<html")) else "text"
 
 
-def guarded(read: Read, data: bytes, *, id: str, kind: str) -> Document:
+def guarded(read: Callable[[bytes], T], data: bytes, *, id: str, kind: str) -> T:
     """What ``read`` makes of the bytes; whatever a parser stumbles over becomes an InputError."""
     try:
         return read(data)

@@ -1,8 +1,9 @@
 """A text as HTML whose characters are exactly those of the text, with every finding as `<mark>` elements.
 
-Each line is one block; inside it the text is cut wherever a finding, a quotation or the line ends. Marks nest by slot,
-each with one underline, so overlapping findings keep their row. Codes are not characters of the page (the style sheet
-draws them from ``data-c``), so what a reader selects and copies is the source.
+Each line is one block; inside it the text is cut wherever a finding, a quotation or the line ends. A very long line is
+cut further, into rows that a browser lays out one by one (inline blocks, which add nothing to what is copied). Marks
+nest by slot, each with one underline, so overlapping findings keep their row. Codes are not characters of the page (the
+style sheet draws them from ``data-c``), so what a reader selects and copies is the source.
 
 Characters that a browser would obey or cannot hold are confined to an element of their own that shows their number:
 control characters, direction overrides (which then change nothing outside it), NUL and lone surrogates (which HTML
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 from markupsafe import Markup, escape
 
@@ -27,7 +29,25 @@ _TO_ESCAPE = re.compile(
 )
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\r": "&#13;"}
 _LINES_PER_CHUNK = 30
+_ROW_CHARACTERS = 3_000  # of a line that is cut: a browser takes milliseconds to lay these out
+_LONG_LINE = 2 * _ROW_CHARACTERS
+# Where a long line is cut: behind a sentence, else behind white space, else before a letter that starts a character.
+_BREAKS = (
+    re.compile("[.!?…][\"'”’»)\\]]*\\s+|[。！？]"),
+    re.compile(r"\s+"),
+    re.compile("(?=[0-9A-Za-z\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3])"),
+)
 _ROWS_BETWEEN_LINES = 3  # underlines that fit between two lines of text; the style sheet makes room for more
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Characters ``[start, end)`` of a text as HTML: a line with its end, or a part of a very long line."""
+
+    line: int
+    start: int
+    end: int
+    html: str
 
 
 def article_html(document: Document, found: Sequence[Finding], *, prefix: str = "") -> Markup:
@@ -37,15 +57,48 @@ def article_html(document: Document, found: Sequence[Finding], *, prefix: str = 
 
     The text content of the result is the text, but for NUL and lone surrogates, which become U+FFFD each.
     """
-    lines = list(_lines(document, found))
-    parts: list[str] = []
-    for first in range(0, len(lines), _LINES_PER_CHUNK):
-        chunk = "".join(
-            f'<div class="para" id="{prefix}l{n}" data-l="{n}">{content}</div>'
-            for n, content in enumerate(lines[first : first + _LINES_PER_CHUNK], start=first + 1)
-        )
-        parts.append(f'<div class="chunk">{chunk}</div>')
-    return Markup("".join(parts))
+    return rows_html(article_rows(document, found), prefix=prefix)
+
+
+def article_rows(document: Document, found: Sequence[Finding]) -> Iterator[Row]:
+    """The rows of a text in order; together they have all its characters."""
+    text, starts = document.text, LineIndex(document.text).starts
+    lines = enumerate(zip(starts, [*starts[1:], len(text)], strict=True), start=1)
+    bounds = [(n, *row) for n, (start, end) in lines for row in pairwise([start, *_cuts(text, start, end), end])]
+    by_span = {finding.span: finding for finding in found}
+    pieces = _pieces(document, [start for _, start, _ in bounds], list(by_span))
+    piece = next(pieces, None)
+    for line, start, end in bounds:
+        parts = []
+        while piece is not None and piece.end <= end:
+            marks = sorted((by_span[span] for span in piece.spans), key=lambda finding: finding.slot)
+            parts.append(_piece_html(text, piece, marks))
+            piece = next(pieces, None)
+        if parts:  # there is nothing in the empty line after a final line end
+            yield Row(line, start, end, "".join(parts))
+
+
+def rows_html(rows: Iterable[Row], *, prefix: str = "") -> Markup:
+    """These rows as `article_html` has them."""
+    paras = [_para(line, [row.html for row in group], prefix) for line, group in groupby(rows, lambda row: row.line)]
+    chunks = ("".join(paras[first : first + _LINES_PER_CHUNK]) for first in range(0, len(paras), _LINES_PER_CHUNK))
+    return Markup("".join(f'<div class="chunk">{chunk}</div>' for chunk in chunks))
+
+
+def _para(line: int, rows: Sequence[str], prefix: str) -> str:
+    content = rows[0] if len(rows) == 1 else "".join(f'<span class="row">{row}</span>' for row in rows)
+    return f'<div class="para" id="{prefix}l{line}" data-l="{line}">{content}</div>'
+
+
+def _cuts(text: str, start: int, end: int) -> Iterator[int]:
+    """Where the rows of a line start after the first; nowhere in a line of ordinary length."""
+    at = start
+    while end - at > _LONG_LINE:
+        window = at + _ROW_CHARACTERS, at + _LONG_LINE
+        found = next(filter(None, (pattern.search(text, *window) for pattern in _BREAKS)), None)
+        at = found.end() if found else window[1]
+        if found:
+            yield at
 
 
 def escaped(text: str) -> str:
@@ -65,7 +118,7 @@ def _confined(character: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Characters ``[start, end)`` of one line with the findings on them, and whether they are quoted."""
+    """Characters ``[start, end)`` of one row with the findings on them, and whether they are quoted."""
 
     start: int
     end: int
@@ -73,28 +126,11 @@ class _Piece:
     quoted: bool
 
 
-def _lines(document: Document, found: Sequence[Finding]) -> Iterator[str]:
-    """The HTML of each line, line end included; nothing for the empty line after a final line end."""
-    text, starts = document.text, LineIndex(document.text).starts
-    by_span = {finding.span: finding for finding in found}
-    ends = [*starts[1:], len(text)]
-    pieces = _pieces(document, starts, [finding.span for finding in found])
-    piece = next(pieces, None)
-    for end in ends:
-        parts = []
-        while piece is not None and piece.end <= end:
-            marks = sorted((by_span[span] for span in piece.spans), key=lambda finding: finding.slot)
-            parts.append(_piece_html(text, piece, marks))
-            piece = next(pieces, None)
-        if parts:
-            yield "".join(parts)
-
-
 def _pieces(document: Document, starts: Sequence[int], spans: Iterable[Span]) -> Iterator[_Piece]:
-    """The segments of a text, cut further where lines and quotations start and end."""
+    """The segments of a text, cut further where rows start, and quotations start and end."""
     n_characters = len(document.text)
     quotations = [(quotation.start, quotation.end) for quotation in document_quotations(document)]
-    cuts = sorted({*starts[1:], *(cut for quotation in quotations for cut in quotation)})
+    cuts = sorted({*starts, *(cut for quotation in quotations for cut in quotation)})
     next_cut = next_quotation = 0
     for segment in segments(n_characters, spans):
         at = segment.start

@@ -17,15 +17,17 @@ _STRIP_COLUMNS = 400
 _STRIP_ROW = 10
 
 
-def strip(n_characters: int, found: Iterable[Finding]) -> Markup:
+def strip(n_characters: int, found: Iterable[Finding], *, start: int = 0) -> Markup:
     """One row for each family that occurs: the places of its findings along the text, from left to right.
+
+    The strip is as long as the ``n_characters`` from ``start`` on; all findings begin in them.
 
     A run of neighbouring columns is one rectangle, whose ``data-n`` is the first finding in it.
     """
     columns: dict[str, dict[int, int]] = {}
     for finding in found:
         row = columns.setdefault(finding.family, {})
-        for column in _columns(finding, n_characters):
+        for column in _columns(finding, n_characters, start):
             row.setdefault(column, finding.number)
     rows = [family.name for family in families() if family.name in columns]
     rectangles = "".join(
@@ -38,9 +40,10 @@ def strip(n_characters: int, found: Iterable[Finding]) -> Markup:
     return Markup(f'<svg class="strip rows{len(rows)}" {size} aria-hidden="true" focusable="false">{rectangles}</svg>')
 
 
-def _columns(finding: Finding, n_characters: int) -> range:
-    first = finding.span.start * _STRIP_COLUMNS // n_characters
-    return range(first, max(first + 1, -(-finding.span.end * _STRIP_COLUMNS // n_characters)))
+def _columns(finding: Finding, n_characters: int, start: int) -> range:
+    first = (finding.span.start - start) * _STRIP_COLUMNS // n_characters
+    last = -(-(finding.span.end - start) * _STRIP_COLUMNS // n_characters)
+    return range(first, min(max(first + 1, last), _STRIP_COLUMNS))
 
 
 def _runs(row: dict[int, int]) -> Iterable[tuple[int, int, int]]:
@@ -69,11 +72,12 @@ def bar(n_likely: int, n_possible: int, most: int, family: str) -> Markup:
 
 
 def interval(rate: float, low: float, high: float, most: float, family: str) -> Markup:
-    """A dot at ``rate`` and a line from ``low`` to ``high`` on a scale that ends at ``most``."""
+    """A dot at ``rate`` and a line from ``low`` to ``high`` on a scale from 0 to ``most``."""
     scale = 96 / most if most else 0.0
     at, left, right = (round(2 + value * scale, 2) for value in (rate, low, high))
     return Markup(
         '<svg class="interval" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+        '<line class="zero" x1="2" x2="2" y1="0" y2="10"/>'
         f'<line class="{family}" x1="{left}" x2="{right}" y1="5" y2="5"/>'
         f'<rect class="{family}" x="{round(at - 0.6, 2)}" y="1" width="1.2" height="8"/></svg>'
     )

@@ -1,8 +1,10 @@
 """A corpus as a folder of pages: an index with rates, examples and a table of documents, and a page for each document.
 
 Files come out one by one while documents go in, so memory holds one document at a time, and a few numbers for each
-before it. The table is filled by ``assets/corpus.js`` from ``data/documents-0001.js`` and its successors, each of
-which stays below 1 MB; scripts are what a browser lets a page from the file system read.
+before it. The table is filled by ``assets/corpus.js`` from ``data/documents-0001.js`` and its successors; scripts are
+what a browser lets a page from the file system read. For readers without scripting, each of these files has the same
+rows as a page, ``documents/list-0001.html`` and its successors. No file exceeds 2 MB: a document whose page would is
+cut over several.
 """
 
 from __future__ import annotations
@@ -10,32 +12,33 @@ from __future__ import annotations
 import heapq
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.report import charts
-from detector.report.html import asset_context, document_name, page_context, view_article
+from detector.report.html import Article, asset_context, document_name, page_context, view_article
+from detector.report.listing import Listing, row_context
 from detector.report.pages import data_block, render, script, style_sheet
 from detector.report.rates import Rate, rates
 from detector.report.results import Result
+from detector.report.split import split
 from detector.report.terminal import VERDICT, likelihood
 from detector.spans import Document, Span
 from detector.techniques import NAMES, Technique, all_techniques, families, members
-from detector.writers.json import dumps
 from detector.writers.naming import family_of
 from detector.writers.provenance import Provenance
 
-_ROWS_SHOWN = 50
-_DATA_CHARACTERS = 250_000  # of a data file: below 1 MB even where every character takes four bytes
 _PAGES_PER_FOLDER = 1000
 _N_EXAMPLES = 5
 _CONTEXT = 110
 _MOST_GROUPS = 40
+_FEWEST = 5  # documents that an interval is told from
 _FAMILIES = tuple(family.name for family in families())
 _COLUMNS = (*NAMES, *_FAMILIES, "all")
 _ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
@@ -75,6 +78,11 @@ class Group:
     total: Rate
     by_family: tuple[Rate, ...]
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether there are enough documents: drawn again, one or two always come out the same."""
+        return self.n_documents >= _FEWEST
+
 
 @dataclass(slots=True)
 class _Totals:
@@ -105,25 +113,15 @@ def corpus_files(results: Iterable[Result], *, name: str, created: date) -> Iter
     yield "assets/report.css", style_sheet()
     yield "assets/report.js", script("report.js")
     yield "assets/corpus.js", script("corpus.js")
-    totals = _Totals()
-    first_rows: list[dict[str, Any]] = []
-    rows: list[str] = []
-    n_data_files = 0
+    totals, listing = _Totals(), Listing(name)
     for number, (document, provenance) in enumerate(results, start=1):
-        page = page_path(number)
-        yield page, document_page(document, provenance, created=created)
-        row = _add(totals, document, provenance, page)
-        rows.append(dumps(list(row.values())))
-        if number <= _ROWS_SHOWN:
-            first_rows.append(row)
-        if sum(map(len, rows)) > _DATA_CHARACTERS or len(rows) == 1000:
-            n_data_files += 1
-            yield _data_file(n_data_files, rows)
-            rows.clear()
-    if rows:
-        n_data_files += 1
-        yield _data_file(n_data_files, rows)
-    yield "index.html", _index(totals, first_rows, n_data_files, name=name, created=created)
+        pages = dict(zip(_part_paths(number), split(view_article(document, provenance)), strict=False))
+        for path, article in pages.items():
+            yield path, document_page(article, list(pages), created=created)
+        row = _add(totals, document, provenance, pages)
+        yield from listing.add(row)
+    yield from listing.end()
+    yield "index.html", _index(totals, listing, created=created)
 
 
 def page_path(number: int) -> str:
@@ -135,15 +133,27 @@ def page_path(number: int) -> str:
     return f"documents/{(number - 1) // _PAGES_PER_FOLDER + 1:04d}/{number:06d}.html"
 
 
-def document_page(document: Document, provenance: Provenance, *, created: date) -> str:
-    """The page of one document of a corpus, which shares its assets with the others."""
-    article = view_article(document, provenance)
+def _part_paths(number: int) -> Iterator[str]:
+    """Where the page of a document lies, and where the further ones of its text: ``….html``, ``…-2.html`` and so on."""
+    yield page_path(number)
+    for part in count(2):
+        yield page_path(number).replace(".html", f"-{part}.html")
+
+
+def document_page(article: Article, pages: Sequence[str], *, created: date) -> str:
+    """The page of an article of a corpus, which shares its assets with the others.
+
+    ``pages`` are the paths of all parts of its text, in one folder; the path of this page alone where it is whole.
+    """
     context = page_context([article], created=created, shared_assets="../../assets")
-    return render("articles.html", title=article.name, **{**context, "index": "../../index.html"})
+    links = [path.rpartition("/")[2] for path in pages]
+    return render(
+        "articles.html", title=article.heading, **{**context, "index": "../../index.html", "part_links": links}
+    )
 
 
-def _add(totals: _Totals, document: Document, provenance: Provenance, page: str) -> dict[str, Any]:
-    """Count a document in; its row of the table comes back."""
+def _add(totals: _Totals, document: Document, provenance: Provenance, pages: Mapping[str, Article]) -> dict[str, Any]:
+    """Count a document in; its row of the table comes back. ``pages``: what it shows, by path."""
     spans = list(dict.fromkeys(filter(len, document.spans)))
     counts = dict.fromkeys(_COLUMNS, 0)
     for span in spans:
@@ -158,10 +168,11 @@ def _add(totals: _Totals, document: Document, provenance: Provenance, page: str)
     totals.dates.append(published if _ISO_DATE.match(published) else "")
     totals.n_likely += n_likely
     totals.provenances[repr(provenance)] = provenance
-    _keep_strongest(totals, document, spans, page)
+    hrefs = {one.span: f"{path}#f{one.number}" for path, article in pages.items() for one in article.findings}
+    _keep_strongest(totals, document, hrefs)
     used = [[i, counts[name]] for i, name in enumerate(NAMES) if counts[name]]
     return {
-        "page": page,
+        "page": next(iter(pages)),
         "name": document_name(document),
         "outlet": outlet,
         "date": published,
@@ -176,17 +187,16 @@ def _text(value: object) -> str:
     return "" if value is None else " ".join(str(value).split())[:120]
 
 
-def _keep_strongest(totals: _Totals, document: Document, spans: Sequence[Span], page: str) -> None:
+def _keep_strongest(totals: _Totals, document: Document, hrefs: Mapping[Span, str]) -> None:
     """Keep the document's strongest finding of each technique if it is among the strongest so far."""
-    numbers = {span: i for i, span in enumerate(document.with_spans(spans).spans, start=1)}
     best: dict[str, Span] = {}
-    for span in spans:
+    for span in hrefs:
         for name in members(span.technique):
             if name not in best or span.confidence > best[name].confidence:
                 best[name] = span
     for name, span in best.items():
         heap = totals.examples.setdefault(name, [])
-        entry = (span.confidence, -len(totals.n_words), _example(document, span, f"{page}#f{numbers[span]}"))
+        entry = (span.confidence, -len(totals.n_words), _example(document, span, hrefs[span]))
         if len(heap) < _N_EXAMPLES:
             heapq.heappush(heap, entry)
         elif entry[:2] > heap[0][:2]:
@@ -206,41 +216,35 @@ def _example(document: Document, span: Span, href: str) -> Example:
     return Example(before, shown, after, percent, likelihood(span.confidence), document_name(document), href)
 
 
-def _data_file(number: int, rows: Sequence[str]) -> tuple[str, str]:
-    return f"data/documents-{number:04d}.js", "addDocuments([\n" + ",\n".join(rows) + "\n]);\n"
-
-
-def _index(
-    totals: _Totals, first_rows: Sequence[dict[str, Any]], n_data_files: int, *, name: str, created: date
-) -> str:
+def _index(totals: _Totals, listing: Listing, *, created: date) -> str:
     words, table = totals.words(), totals.table()
     every = rates(table, words) if len(words) else [Rate(0, 0.0, 0.0, 0.0)] * len(_COLUMNS)
     most = max((rate.high for rate in every[:-1]), default=0.0)
     used = [t for t in all_techniques() if every[NAMES.index(t.name)].n]
     return render(
         "corpus.html",
-        title=name,
+        title=listing.corpus,
         n_documents=len(words),
         n_words=int(words.sum()),
         n_findings=every[-1].n,
         n_likely=totals.n_likely,
         total=every[-1],
         rows=_rate_rows(every, most),
+        most=most,
         outlets=_groups(totals.outlets, table, words, by_size=True),
         times=_groups(_times(totals.dates), table, words, by_size=False),
         chart=lambda groups: charts.line([_point(group) for group in groups]),
-        interval=lambda rate, groups: _interval(rate, max(group.total.high for group in groups), "outlet"),
+        interval=_group_interval,
+        fewest=_FEWEST,
         families=families(),
         techniques=used,
         examples=_examples(totals, used),
-        documents=first_rows,
-        codes=[t.code for t in all_techniques()],
-        family_names=[t.family for t in all_techniques()],
+        listing=listing,
+        **row_context(),
         verdict=VERDICT,
-        n_data_files=n_data_files,
         provenances=list(totals.provenances.values()),
         created=f"{created.day} {created:%B %Y}",
-        record=data_block(_record(totals, n_data_files, created)),
+        record=data_block(_record(totals, len(listing.pages), created)),
         **asset_context("corpus.js", shared="assets"),
     )
 
@@ -261,6 +265,12 @@ def _rate_rows(every: Sequence[Rate], most: float) -> list[RateRow]:
 
 def _interval(rate: Rate, most: float, family: str) -> Any:
     return charts.interval(rate.rate, rate.low, rate.high, most, family)
+
+
+def _group_interval(group: Group, groups: Sequence[Group]) -> Any:
+    rate = group.total
+    low, high = (rate.low, rate.high) if group.has_interval else (rate.rate, rate.rate)
+    return charts.interval(rate.rate, low, high, max(one.total.high for one in groups), "outlet")
 
 
 def _examples(totals: _Totals, used: Iterable[Technique]) -> list[tuple[Technique, list[Example]]]:

@@ -57,8 +57,26 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a text an article shows: the lines from ``first_line`` to ``last_line``, as ``number`` of ``n``.
+
+    ``n_findings`` and ``n_words`` are those of the whole text.
+    """
+
+    number: int
+    n: int
+    first_line: int
+    last_line: int
+    n_findings: int
+    n_words: int
+
+
+@dataclass(frozen=True, slots=True)
 class Article:
-    """A document as a page shows it; ``prefix`` starts the ids of its lines, so that a page can hold several."""
+    """A document as a page shows it; ``prefix`` starts the ids of its lines, so that a page can hold several.
+
+    Where a ``part`` is named, findings and counts are those of this part; ``document`` is always the whole.
+    """
 
     document: Document
     provenance: Provenance
@@ -69,11 +87,17 @@ class Article:
     n_words: int
     tallies: tuple[Tally, ...]
     paragraphs: tuple[Paragraph, ...]
+    part: Part | None = None
 
     @property
     def name(self) -> str:
         """The title that came with the text, or the name of its file."""
         return document_name(self.document)
+
+    @property
+    def heading(self) -> str:
+        """What the page is called: the title that came with the text, else its headline, else the name of its file."""
+        return self.name if _given_title(self.document) or not self._headline else shortened(self._headline, 200)
 
     @property
     def source(self) -> str:
@@ -97,9 +121,14 @@ class Article:
         filled = [line for line in lines if line.strip()]
         blank = len(lines) - len(filled)
         spaced = not blank and sum(map(len, filled)) > _WRAPPED_LINE * len(filled)
-        headline = len(filled) > 1 and bool(lines[0].strip()) and _is_headline(lines[0])
-        names = {"spaced": spaced, "headline": headline, "long": len(self.document.text) > 100_000}
+        names = {"spaced": spaced, "headline": bool(self._headline), "long": len(self.document.text) > 100_000}
         return " ".join(name for name, holds in names.items() if holds)
+
+    @property
+    def _headline(self) -> str:
+        """The first line, if it looks like a headline and more follows."""
+        first, _, rest = self.document.text.partition("\n")
+        return first.strip() if rest.strip() and first.strip() and _is_headline(first) else ""
 
     def tally(self, name: str) -> Tally | None:
         """The tally of this technique or family; None where it does not occur."""
@@ -114,7 +143,7 @@ def article_page(document: Document, provenance: Provenance, *, created: date) -
 def articles_page(results: Sequence[tuple[Document, Provenance]], *, created: date) -> str:
     """One page with these documents one after another, at least one."""
     articles = view_articles(results)
-    name = articles[0].name if len(articles) == 1 else f"{len(articles)} texts"
+    name = articles[0].heading if len(articles) == 1 else f"{len(articles)} texts"
     return render("articles.html", title=name, **page_context(articles, created=created))
 
 
@@ -237,10 +266,11 @@ def record(articles: Sequence[Article], *, created: date) -> Mapping[str, Any]:
                 "text_hash": text_hash(article.document.text),
                 "n_characters": len(article.document.text),
                 "n_characters_read": article.document.n_read,
-                "n_findings": len(article.findings),
+                "n_findings": article.part.n_findings if article.part else len(article.findings),
                 "tool": {"name": "rhetoric-detector", "version": article.provenance.version},
                 "model": article.provenance.model(),
                 "settings": article.provenance.settings(),
+                **({"part": article.part.number, "n_parts": article.part.n} if article.part else {}),
             }
             for article in articles
         ],
@@ -249,8 +279,7 @@ def record(articles: Sequence[Article], *, created: date) -> Mapping[str, Any]:
 
 def document_name(document: Document) -> str:
     """The title in the document's meta, or the last part of its id."""
-    given = document.meta.get("title")
-    if isinstance(given, str) and given.strip():
+    if given := _given_title(document):
         return shortened(given, 200)
     return "Standard input" if document.id == "-" else document.id.rstrip("/").rsplit("/", 1)[-1] or "Untitled"
 
@@ -267,3 +296,8 @@ def per_thousand(n: int, n_words: int) -> float:
 
 def _is_headline(line: str) -> bool:
     return len(line) <= _LONGEST_HEADLINE and not line.rstrip().endswith((".", ",", ";", ":"))
+
+
+def _given_title(document: Document) -> str:
+    given = document.meta.get("title")
+    return given.strip() if isinstance(given, str) else ""

@@ -75,7 +75,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(shown=visible, count=_counted, per_thousand=lambda rate: f"{rate:.1f}")
-    environment.globals.update(text_hash=text_hash, index="")
+    environment.globals.update(text_hash=text_hash, index="", part_links=())
     return environment
 
 

@@ -48,7 +48,10 @@ def _training(record: Mapping[str, Any]) -> str:
     for epoch in record["epochs"]:
         scores = " | ".join(f"{epoch[f'{first}_{metric}']:.3f}" for metric in ("si", "flc", "tc"))
         lines.append(f"| {epoch['epoch']:.0f} | {scores} |")
-    lines.append(f"\nOn the held-out documents of {first}; the best epoch was kept.\n")
+    lines.append(f"\nOn the held-out documents of {first}, thresholds chosen on the same; the last epoch was kept.\n")
+    if "refit" in record:
+        seeds = ", ".join(map(str, record["refit"]["seeds"]))
+        lines.append(f"Trainings on all documents (seeds {seeds}) then joined the average of the weights.\n")
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from datasets import Dataset
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from detector.backends.torch import frame
+from detector.backends.torch import PIECES_MULTIPLE, frame
 from detector.corpora import Corpus
 from detector.detect import count_quotes, locate
 from detector.model import ModelInfo
@@ -73,7 +73,7 @@ class Collator:
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Inputs of `TrainingModule.forward`."""
-        ids, mask = frame([np.asarray(row["ids"]) for row in rows], self.info)
+        ids, mask = frame([np.asarray(row["ids"]) for row in rows], self.info, multiple=PIECES_MULTIPLE)
         inside, known = torch.zeros_like(ids), torch.zeros_like(ids)
         for i, row in enumerate(rows):
             inside[i, 1 : 1 + row["length"]] = torch.as_tensor(row["inside"])

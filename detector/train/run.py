@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,19 +14,22 @@ import torch
 
 from detector.backends.torch import TorchBackend
 from detector.config import Recipe
-from detector.corpora import Corpus, folds
+from detector.corpora import Corpus, folds, read_jsonl
 from detector.decode import Setting, decode, identify
-from detector.detect import Detector
+from detector.detect import Detector, load
 from detector.evaluate import scoring_inventory, scoring_names
 from detector.metrics import SpanScore, calibration_error, flc, is_right, named_ranges, score_documents, si, tc
 from detector.model import ModelInfo, RhetoricModel, load_model, save_model, save_settings
 from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, make_setting
 from detector.train.card import card
+from detector.train.dropout import quicken_dropout
 from detector.train.encoders import load_encoder
 from detector.train.features import Collator, make_dataset
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
+from detector.train.swap import swap_corpora
 
 N_FOLDS = 5
+HEAD_SEED = 0  # heads that start alike can be averaged: seeds decide over order and dropout alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,11 @@ class Split:
     validation: Mapping[str, Corpus]
 
 
-def split_corpora(corpora: Mapping[str, Corpus], *, fold: int, seed: int = 0) -> Split:
-    """Each corpus cut in `N_FOLDS` by a hash of document ids, near-duplicates kept together; one fold validates."""
+def split_corpora(corpora: Mapping[str, Corpus], *, fold: int | None, seed: int = 0) -> Split:
+    """Each corpus cut in `N_FOLDS` by a hash of document ids, near-duplicates kept together; one fold validates.
+
+    Without a fold, nothing validates.
+    """
     parts: dict[bool, dict[str, Corpus]] = {True: {}, False: {}}
     for name, corpus in corpora.items():
         held_out = [f == fold for f in folds(corpus.documents, n_folds=N_FOLDS, seed=seed)]
@@ -53,17 +60,77 @@ def train(
     out: Path,
     *,
     fold: int = 0,
-    seed: int | None = None,
     say: Progress = lambda line: None,
 ) -> dict[str, Any]:
-    """Trains a recipe on four folds of the corpora and writes the model folder ``out/model``; returns the record.
+    """Makes a model by its recipe and writes the model folder ``out/model``; returns its record.
 
-    The record, also in ``training.json`` there, has the scores on the fifth fold after each epoch. Checkpoints lie in
-    ``out/checkpoints``: the same call goes on where a stopped one was.
+    A training for each of the recipe's seeds on four folds of the corpora; thresholds and calibration of their
+    average are chosen on the fifth. The seeds in ``refit`` then train on all folds and join the average. Each
+    training has a folder of its own in ``out``, with checkpoints: the same call goes on where a stopped one was.
     """
+    model = out / "model"
+    held_out = {out / f"seed-{seed}-fold-{fold}": (seed, fold) for seed in recipe.seeds}
+    whole = {out / f"seed-{seed}-all": (seed, None) for seed in recipe.refit}
+    records = [_train_in(folder, recipe, corpora, seed, part, say) for folder, (seed, part) in held_out.items()]
+    average([folder / "model" for folder in held_out], model)
+    seconds = sum(record["seconds"] for record in records)
+    write_record(model, {**records[0], "seeds": list(recipe.seeds), "seconds": seconds})
+    record = calibrate(model, corpora, fold=fold, say=say)
+    if whole:
+        records += [_train_in(folder, recipe, corpora, seed, part, say) for folder, (seed, part) in whole.items()]
+        average([folder / "model" for folder in (*held_out, *whole)], model, settings=load_model(model).settings)
+        n_documents = {name: len(corpus.documents) for name, corpus in corpora.items()}
+        record |= {"refit": {"seeds": list(recipe.refit), "n_documents": n_documents}}
+        record["seconds"] = sum(each["seconds"] for each in records)
+        write_record(model, record)
+        write_card(model)
+    return record
+
+
+def average(
+    folders: Sequence[Path], out: Path, *, settings: Mapping[str, Setting] | None = None, eight_bit: bool = True
+) -> None:
+    """Writes the model folder ``out`` with the mean of the weights of models that were trained alike.
+
+    They have to start from the same encoder and heads: then their mean is a model too, and mostly a better one than
+    each (Wortsman et al. 2022, "Model soups").
+    """
+    loaded = [load_model(folder) for folder in folders]
+    first = loaded[0]
+    states = [each.model.state_dict() for each in loaded]
+    mean = {
+        name: torch.stack([state[name].float() for state in states]).mean(dim=0) if value.is_floating_point() else value
+        for name, value in states[0].items()
+    }
+    first.model.load_state_dict(mean)
+    kept = list((settings or {}).values())
+    save_model(out, first.model, info=first.info, settings=kept, tokenizer=first.tokenizer, eight_bit=eight_bit)
+
+
+def _train_in(
+    folder: Path, recipe: Recipe, corpora: Mapping[str, Corpus], seed: int, fold: int | None, say: Progress
+) -> dict[str, Any]:
+    say(f"seed {seed}, " + ("on all documents" if fold is None else f"without fold {fold}"))
+    return train_once(recipe, corpora, folder, fold=fold, seed=seed, say=say)
+
+
+def train_once(
+    recipe: Recipe,
+    corpora: Mapping[str, Corpus],
+    out: Path,
+    *,
+    fold: int | None,
+    seed: int,
+    say: Progress = lambda line: None,
+) -> dict[str, Any]:
+    """Trains a recipe with one seed and writes ``out/model``, in 16 bits and without settings; returns its record.
+
+    ``fold`` is left out of the training and scored after each epoch; None trains on all documents. A training that is
+    done is not done again, and one that was stopped goes on from its last checkpoint in ``out/checkpoints``.
+    """
+    if (out / "model" / "training.json").is_file():
+        return read_record(out / "model")
     started = time.time()
-    seed = recipe.seed if seed is None else seed
-    torch.manual_seed(seed)
     encoder, tokenizer, special = load_encoder(recipe.encoder.name)
     info = ModelInfo(
         name=f"rhetoric-{recipe.name}",
@@ -74,10 +141,12 @@ def train(
         gap=recipe.gap,
         **special,
     )
+    torch.manual_seed(HEAD_SEED)
     model = RhetoricModel(encoder, n_corpora=len(corpora), dropout=recipe.encoder.dropout)
+    quicken_dropout(model)
     split = split_corpora(corpora, fold=fold)
     detector = Detector(TorchBackend(model, info, bfloat16=bfloat16_is_fast()), info, tokenizer, {}, "")
-    dataset = make_dataset(split.training, tokenizer, info)
+    dataset = make_dataset(training_texts(recipe, split.training, seed=seed), tokenizer, info)
     say(f"{len(dataset)} windows of {sum(len(c.documents) for c in split.training.values())} documents")
     epochs = fit(
         TrainingModule(model, recipe.loss),
@@ -85,11 +154,11 @@ def train(
         dataset,
         Collator(info),
         folder=out / "checkpoints",
-        validate=lambda: validation_scores(detector, split.validation),
+        validate=None if fold is None else lambda: validation_scores(detector, split.validation),
         seed=seed,
         say=say,
     )
-    save_model(out / "model", model, info=info, settings=[], tokenizer=tokenizer)
+    save_model(out / "model", model, info=info, settings=[], tokenizer=tokenizer, eight_bit=False)
     record = {
         "recipe": asdict(recipe),
         "seed": seed,
@@ -100,7 +169,21 @@ def train(
         "torch": torch.__version__,
     }
     write_record(out / "model", record)
-    return calibrate(out / "model", corpora, fold=fold, say=say)
+    shutil.rmtree(out / "checkpoints")
+    return record
+
+
+def training_texts(recipe: Recipe, corpora: Mapping[str, Corpus], *, seed: int) -> dict[str, Corpus]:
+    """The documents to train on: some with their names swapped, and texts in which nothing is to be found.
+
+    Those are dealt to all corpora in turn: as a corpus of their own, its bias would say that nothing is found there.
+    """
+    texts = swap_corpora(corpora, share=recipe.texts.swap, seed=seed)
+    fine = read_jsonl(Path(recipe.texts.fine)).documents if recipe.texts.fine else ()
+    return {
+        name: replace(corpus, documents=corpus.documents + fine[i :: len(texts)])
+        for i, (name, corpus) in enumerate(texts.items())
+    }
 
 
 def calibrate(
@@ -110,8 +193,7 @@ def calibrate(
 
     The weights stay as they are. Returns the record, with what each setting measures under ``validation``.
     """
-    loaded = load_model(folder)
-    detector = Detector.from_folder(loaded)
+    detector = load(folder)
     validation = split_corpora(corpora, fold=fold).validation
     scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
     settings, measured = [], {}
@@ -124,7 +206,7 @@ def calibrate(
     save_settings(folder, settings)
     record = read_record(folder) | {"validation": measured}
     write_record(folder, record)
-    (folder / "README.md").write_text(card(loaded.info, record), encoding="utf-8")
+    write_card(folder)
     return record
 
 
@@ -169,6 +251,12 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
+def write_card(folder: Path) -> None:
+    """Writes the model card of a model folder, from its own records."""
+    info = load_model(folder).info
+    (folder / "README.md").write_text(card(info, read_record(folder)), encoding="utf-8")
+
+
 def _numbers(part: SpanScore) -> dict[str, float]:
     return {"precision": round(part.precision, 4), "recall": round(part.recall, 4), "f1": round(part.f1, 4)}
 
@@ -193,7 +281,7 @@ def token_biases(detector: Detector) -> dict[str, Any]:
 def validation_scores(detector: Detector, validation: Mapping[str, Corpus]) -> dict[str, float]:
     """SI, FLC and TC of each validation corpus under its own bias, thresholds chosen on the same documents.
 
-    ``score`` is the mean of the first corpus's three: what the best epoch is chosen by.
+    ``score`` is the mean of the first corpus's three.
     """
     scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
     scores: dict[str, float] = {}

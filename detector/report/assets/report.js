@@ -288,6 +288,16 @@
     card.focus({ preventScroll: true });
   }
 
+  // What is copied out of a text is the source itself, whatever a browser makes of parts that it has not laid out.
+  document.addEventListener("copy", (event) => {
+    const selection = getSelection();
+    const range = selection.rangeCount === 1 && selection.getRangeAt(0);
+    const ancestor = range && (range.commonAncestorContainer.closest ? range.commonAncestorContainer : range.commonAncestorContainer.parentElement);
+    if (!ancestor?.closest(".text") || !String(range)) return;
+    event.clipboardData.setData("text/plain", String(range));
+    event.preventDefault();
+  });
+
   let hot = [];
   document.addEventListener("pointerover", (event) => {
     const target = event.target.closest ? event.target : null;
@@ -359,6 +369,10 @@
     search();
     if (wanted && findings.get(wanted)?.listed) choose(wanted, { scrollText: true, scrollList: true, say: false });
   }
+
+  // The controls take one row or two; what sticks below them has to know.
+  const controls = document.querySelector(".controls");
+  if (controls) new ResizeObserver(() => root.style.setProperty("--controls", controls.offsetHeight + "px")).observe(controls);
 
   addEventListener("hashchange", restore);
   restore();

@@ -1,0 +1,146 @@
+"""ONNX Runtime on the CPU, over a graph built from the model folder's own weights: no torch, no export, no cache.
+
+A call holds windows of one length, so nothing is padded. Calls run beside each other, each on one thread: no thread
+waits for another inside a product, and the outputs do not depend on how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from detector.backends import N_SPECIAL, Candidate, Floats, Ints, WorkCount, batches
+from detector.backends.encoders import Weights, encoder_graph, span_graph
+from detector.backends.graph import Array
+from detector.errors import ModelError
+from detector.folder import MAX_COUNT_BIN, MAX_LENGTH_BIN, ModelFiles, read_weights, unusable
+from detector.techniques import NAMES
+
+CALL_PIECES = 512
+"""Short windows of one length share a call up to this many pieces; more would win nothing."""
+
+CPU_FLAGS = Path("/proc/cpuinfo")
+DOT_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni"})
+"""What Linux calls the instructions that multiply and add 8-bit numbers."""
+
+
+class OnnxBackend:
+    """Runs a model folder in ONNX Runtime on ``threads`` threads.
+
+    ``whole``: products of whole numbers (see `detector.backends.encoders`), by default where the CPU is made for them:
+    older ones are slower at them, and overflow.
+    Raises `ModelError` where the weights do not fit.
+    """
+
+    name = "onnx"
+
+    def __init__(self, files: ModelFiles, *, threads: int = 1, whole: bool | None = None) -> None:
+        self.info = files.info
+        self.work = WorkCount()
+        self.threads = threads
+        self._weights = Weights(read_weights(files.path))
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encoder")
+        whole = multiplies_whole_numbers() if whole is None else whole
+        self.precision = "int8 halves" if whole else "float32"
+        try:
+            self._encoder = make_session(*encoder_graph(files, self._weights, whole=whole))
+        except (KeyError, ValueError, IndexError) as error:
+            raise unusable(files.path, error) from error
+        except Exception as error:  # the runtime's own kinds, which have no common one
+            raise ModelError(f"{files.path}: the weights do not fit encoder.json; install the model again") from error
+
+    def score(self, windows: Sequence[Ints]) -> list[Floats]:
+        """See `Backend.score`."""
+        results: list[Floats] = [np.empty((0, 0), dtype=np.float32)] * len(windows)
+        for rows, (logits,) in self._encode(windows, ["logits"]):
+            for row, values in zip(rows, logits, strict=True):
+                results[row] = values[1:-1]
+        return results
+
+    def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> Floats:
+        """See `Backend.classify`."""
+        features: list[Floats] = [np.empty(0, dtype=np.float32)] * len(candidates)
+        for rows, (hidden, logits) in self._encode(windows, ["hidden", "logits"]):
+            for i, candidate in enumerate(candidates):
+                if candidate.window in rows:
+                    at = rows.index(candidate.window)
+                    features[i] = self._features(hidden[at], logits[at], candidate)
+        if not candidates:
+            return np.empty((0, len(NAMES)), dtype=np.float32)
+        scores: Floats = self._span_head.run(["scores"], {"features": np.stack(features)})[0]
+        return scores
+
+    def span_bias(self, corpus: str | None) -> Floats:
+        """See `Backend.span_bias`."""
+        biases = self._weights.floats("span_bias.weight")
+        bias: Floats = biases.mean(axis=0) if corpus is None else biases[self.info.corpora.index(corpus)]
+        return bias
+
+    def token_bias(self, corpus: str) -> Floats:
+        """See `Backend.token_bias`."""
+        bias: Floats = self._weights.floats("token_bias.weight")[self.info.corpora.index(corpus)]
+        return bias
+
+    def _encode(self, windows: Sequence[Ints], outputs: list[str]) -> Iterator[tuple[list[int], list[Floats]]]:
+        """Which windows were encoded together, and their outputs ``(n_windows, n_pieces, …)``."""
+        calls = list(batches(windows, n_pieces=CALL_PIECES, shortest=1.0))
+
+        def run(rows: list[int]) -> list[Floats]:
+            ids = np.stack([self._framed(windows[row]) for row in rows])
+            values = self._encoder.run(outputs, {"ids": ids})
+            return [value.reshape(*ids.shape, -1) for value in values]
+
+        for rows in calls:
+            self.work.add(len(rows) * (len(windows[rows[0]]) + N_SPECIAL), 0)
+        alone = self.threads == 1 or len(calls) == 1
+        yield from zip(calls, map(run, calls) if alone else self._pool.map(run, calls), strict=True)
+
+    def _framed(self, window: Ints) -> Ints:
+        return np.concatenate(([self.info.start_id], window, [self.info.end_id]))
+
+    def _features(self, hidden: Floats, logits: Floats, span: Candidate) -> Floats:
+        """What the span head looks at, as in `RhetoricModel.classify`."""
+        inside = slice(span.first + 1, span.last + 2)  # the special piece comes before the first
+        length = min(int(np.log2(span.last - span.first + 1)), MAX_LENGTH_BIN)
+        count = min(max(span.count - 1, 0), MAX_COUNT_BIN)
+        parts = [
+            hidden[inside][0],
+            hidden[inside][-1],
+            hidden[inside].mean(axis=0),
+            hidden[0],
+            self._weights.floats("length_embedding.weight")[length],
+            self._weights.floats("count_embedding.weight")[count],
+            logits[inside].mean(axis=0),
+        ]
+        return np.concatenate(parts)
+
+    @cached_property
+    def _span_head(self) -> onnxruntime.InferenceSession:
+        return make_session(*span_graph(self._weights))
+
+
+def multiplies_whole_numbers() -> bool:
+    """Whether the CPU has instructions for products of 8-bit numbers, as far as Linux says."""
+    try:
+        lines = CPU_FLAGS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return not DOT_PRODUCTS.isdisjoint(flags.split())
+
+
+def make_session(graph: bytes, arrays: dict[str, Array]) -> onnxruntime.InferenceSession:
+    """A session of the runtime on one thread, for a graph's file and its large arrays."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # it keeps memory for every shape that it has seen
+    options.log_severity_level = 4  # what fails is raised; the rest is of no use to a reader of spans
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+    options.add_external_initializers(list(arrays), values)
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,154 @@
+"""``detector review``: a page on this machine where a person accepts, rejects, adds and re-labels findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detector.cli import inputs, options
+from detector.cli.annotate import load_detector, provenance_of
+from detector.cli.inputs import Failures
+from detector.cli.report import today
+from detector.cli.settings import Settings, in_force, selection_of
+from detector.cli.streams import say
+from detector.errors import InputError
+from detector.readers.text import STANDARD_INPUT, find_all, is_address
+from detector.report.results import SUFFIXES, read_result_file
+
+if TYPE_CHECKING:
+    from detector.detect import Detector
+    from detector.spans import Document
+    from detector.web.decisions import Review
+    from detector.web.reviews import Reviews
+
+_HOST = "127.0.0.1"
+
+
+def command(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="Texts (all that annotate reads), folders of them, JSON that annotate wrote, or - for standard input.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="The corpus to write; decisions are kept beside it.",
+            show_default="FILE.reviewed.jsonl",
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Where the page is; 0: anywhere free.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    strictness: options.StrictnessOption = None,
+    model: options.ModelOption = None,
+    glob: options.GlobOption = None,
+    input: inputs.KindOption = None,
+    language_guard: inputs.GuardOption = None,
+) -> None:
+    """Review findings in the browser: accept, reject, re-label them, and mark what is missing.
+
+    The page is for this machine and whoever knows its address. Every decision is on the disk before the page shows it;
+    the same command goes on where it was stopped, and Ctrl-C ends it. Texts that are done are in the corpus, which
+    `train --jsonl` and `evaluate --corpus jsonl` read. The model is needed for texts only.
+    """
+    from detector.web import check_installed
+
+    check_installed("review")
+    from detector.web.reviews import Reviews
+
+    settings = in_force({"strictness": strictness, "model": model, "glob": glob, "language_guard": language_guard})
+    reviews = Reviews(out or _beside(paths[0]))
+    try:
+        source = Texts(settings, kind=input, reviews=reviews)
+        shown = list(dict.fromkeys(source.reviews(paths)))
+        if shown:
+            reviews.write_corpus()  # what a crash may have kept from being written
+            serve(reviews, shown, port=port, browser=browser)
+            tell(reviews, shown)
+    finally:
+        reviews.close()
+    if source.failures.n_failed:
+        raise typer.Exit(2)
+
+
+class Texts:
+    """Where the documents come from: JSON as it is, what was under review already, and texts through the detector."""
+
+    def __init__(self, settings: Settings, *, kind: str | None, reviews: Reviews) -> None:
+        self._value = {name: setting.value for name, setting in settings.items()}
+        self._selection = selection_of(settings)
+        sizes = {name: self._value[name] for name in ("max_size", "max_unpacked")}
+        self._reading = inputs.sources(kind=kind, fetch=False, allow_private=False, **sizes)
+        self._reviews = reviews
+        self._detector: Detector | None = None
+        self.failures = Failures()
+
+    def reviews(self, paths: Sequence[str]) -> Iterator[Review]:
+        """The reviews of these files, in order; what cannot be read is told and left out."""
+        for path in self.failures.report(find_all(paths, glob=self._value["glob"])):
+            if not is_address(path) and Path(path).suffix in SUFFIXES:
+                for document, provenance in read_result_file(path):
+                    yield self._reviews.add(document, provenance)
+                continue
+            documents = self.failures.report_unreadable([path], self._reading)
+            for document in inputs.guarded(documents, self._value["language_guard"]):
+                yield self._reviews.known(document) or self._annotated(document)
+
+    def _annotated(self, document: Document) -> Review:
+        if self._detector is None:
+            self._detector = load_detector(self._value["model"])
+        strictness = self._value["strictness"]
+        (found,) = self._detector.annotate([document], strictness=strictness)
+        provenance = provenance_of(self._detector, strictness, self._selection)
+        return self._reviews.add(self._selection.apply(found), provenance)
+
+
+def serve(reviews: Reviews, shown: Sequence[Review], *, port: int, browser: bool) -> None:
+    """Serve the pages until Ctrl-C."""
+    from detector.web.guards import host_names
+    from detector.web.review import new_token, review_app
+    from detector.web.server import base_address, listen, run
+
+    token = new_token()
+    with listen(_HOST, port) as listener:
+        address = f"{base_address(listener)}/{token}/"
+        hosts = host_names([_HOST, "localhost"], listener.getsockname()[1])
+        app = review_app(reviews, shown, token=token, hosts=hosts, created=today(), say=say)
+        n = len(shown)
+
+        def ready() -> None:
+            say(f"{n} document{'s'[n == 1 :]} to review at {address} (Ctrl-C ends; decisions are in {reviews.log})")
+            if browser:
+                _open(address)
+
+        run(app, listener, ready=ready)
+
+
+def tell(reviews: Reviews, shown: Sequence[Review]) -> None:
+    """Says what came of it."""
+    n_done = sum(review.done for review in reviews.by_id.values())
+    left = [review for review in shown if not review.done]
+    say(f"{reviews.corpus}: {n_done} document{'s'[n_done == 1 :]} done" if n_done else "no document is done yet")
+    for review in left:
+        n = review.n_undecided
+        say(f"{review.document.id}: " + (f"{n} findings undecided" if n else "all decided, but not said to be done"))
+
+
+def _open(address: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(address):
+        say("no browser could be opened: open the address yourself")
+
+
+def _beside(path: str) -> Path:
+    if path == STANDARD_INPUT or is_address(path):
+        raise InputError(f"{path}: has no place for the corpus beside it: name one with --out FILE.jsonl")
+    return Path(path).with_name(f"{Path(path).stem}.reviewed.jsonl")

@@ -1,0 +1,164 @@
+"""The model folder without torch: what it says of itself, its settings, its tokenizer, and its weights as they lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from detector.decode import Calibration, Setting
+from detector.errors import ModelError
+from detector.techniques import NAMES
+
+SCHEMA = 2
+HASHED = frozenset({"model.json", "settings.json", "encoder.json", "tokenizer.json"})
+SCALE = ".scale"
+"""A matrix in 8 bits has the scales of its rows under its own name and this."""
+
+MAX_LENGTH_BIN = 9
+"""The span head sees a span's length as the whole part of its base-2 logarithm, up to this."""
+MAX_COUNT_BIN = 4
+"""It sees how often the span's text occurs beyond the first time, up to this."""
+
+Array = npt.NDArray[Any]
+_TYPES = {"F32": np.float32, "BF16": np.uint16, "F16": np.float16, "I8": np.int8, "I64": np.int64}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a model folder says of itself; ``corpora`` are the annotators whose bias it has learnt, in order.
+
+    ``window`` counts pieces without the two special ones. ``technique_order`` fixes the outputs' meaning.
+    """
+
+    name: str
+    encoder: str
+    corpora: tuple[str, ...]
+    window: int
+    overlap: int
+    gap: int
+    start_id: int
+    end_id: int
+    pad_id: int
+    technique_order: tuple[str, ...] = NAMES
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model folder that was read, its weights excepted. ``encoder`` is the configuration of the encoder.
+
+    ``hash`` leaves out the card and the training record; equal hashes give equal spans.
+    """
+
+    path: Path
+    info: ModelInfo
+    settings: Mapping[str, Setting]
+    encoder: Mapping[str, Any]
+    tokenizer: Tokenizer
+    hash: str
+
+
+def read_folder(folder: Path) -> ModelFiles:
+    """The model in ``folder`` but for its weights; nothing is fetched and nothing unpickled.
+
+    Raises `ModelError` where a file is missing or does not fit.
+    """
+    info_json = read_json(folder / "model.json")
+    if info_json.get("schema") != SCHEMA:
+        raise ModelError(f"{folder}: model schema {info_json.get('schema')} is not {SCHEMA}; use a matching version")
+    try:
+        info = _info(info_json)
+        settings = {name: _setting(value) for name, value in read_json(folder / "settings.json").items()}
+        encoder = read_json(folder / "encoder.json")
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except ModelError:
+        raise
+    except Exception as error:  # the many ways in which a damaged file fails, from as many libraries
+        raise unusable(folder, error) from error
+    if info.technique_order != NAMES:
+        raise ModelError(f"{folder}: trained on another inventory of techniques; use a matching version")
+    return ModelFiles(folder, info, settings, encoder, tokenizer, folder_hash(folder))
+
+
+def read_weights(folder: Path) -> dict[str, Array]:
+    """The stored tensors by name, mapped and not read: 8-bit matrices as they are, 16-bit ones in 32-bit floats.
+
+    Raises `ModelError` where the weights are missing or a file is cut short.
+    """
+    tensors: dict[str, Array] = {}
+    try:
+        for path in weight_files(folder):
+            tensors.update(_map_safetensors(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise unusable(folder, error) from error
+    return tensors
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold the weights; `ModelError` where there is none."""
+    paths = sorted(folder.glob("weights-*.safetensors"))
+    if not paths:
+        raise ModelError(f"{folder}: no weights-*.safetensors; install or train the model again")
+    return paths
+
+
+def folder_hash(folder: Path) -> str:
+    """``sha256:`` and the digest over names and contents of the files that decide what the model finds."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.name in HASHED or p.suffix == ".safetensors"):
+        with path.open("rb") as file:
+            digest.update(f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()};".encode())
+    return "sha256:" + digest.hexdigest()
+
+
+def unusable(folder: Path, error: Exception) -> ModelError:
+    """The error to raise for a folder in which something is damaged."""
+    reason = " ".join(str(error).split())
+    return ModelError(f"{folder}: not a usable model folder ({reason}); install or train it again")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model folder; `ModelError` where there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); install or train the model again") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: expected a JSON object; install or train the model again")
+    return value
+
+
+def _map_safetensors(path: Path) -> dict[str, Array]:
+    """The tensors of one file: a header's length in eight bytes, the header in JSON, then the tensors' bytes."""
+    content = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
+    start = 8 + int.from_bytes(content[:8].tobytes(), "little")
+    header = json.loads(content[8:start].tobytes())
+    header.pop("__metadata__", None)
+    return {name: _tensor(content[start:], entry) for name, entry in header.items()}
+
+
+def _tensor(content: Array, entry: Mapping[str, Any]) -> Array:
+    first, last = entry["data_offsets"]
+    if last > len(content):
+        raise ValueError("the weights are cut short")
+    values: Array = content[first:last].view(_TYPES[entry["dtype"]]).reshape(entry["shape"])
+    # A bfloat16 is the upper half of a float.
+    return (values.astype(np.uint32) << 16).view(np.float32) if entry["dtype"] == "BF16" else values
+
+
+def _info(value: Mapping[str, Any]) -> ModelInfo:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+    return ModelInfo(**fields)
+
+
+def _setting(value: Mapping[str, Any]) -> Setting:
+    calibration = {c: Calibration(tuple(v["weights"]), v["offset"]) for c, v in value["calibration"].items()}
+    return Setting(**{**value, "calibration": calibration})

@@ -1,0 +1,474 @@
+"""How near annotating comes to what the CPU can do, beside what a user would use instead, on the same articles.
+
+    python eval/bench_speed.py [--model DIR] [--pieces N] [--articles FILE.jsonl] [--systems NAME ...]
+
+First the ceiling: products of matrices of the encoder's shapes in 32-bit floats, bfloat16 and 8-bit whole numbers, and
+nothing else. Then each system reads the articles from text to spans, each in a process of its own. ``per core`` counts
+pieces a second of processor time: on a busy machine it says more than pieces a second of the clock. Results go to
+``eval/results/speed.json``, the plot of seconds against words to ``eval/results/speed.svg``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import itertools
+import json
+import math
+import os
+import platform
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from detector.detect import Detector
+    from detector.spans import Document
+
+ROOT = Path(__file__).parents[1]
+SEED = ROOT / "seeds" / "why-asian-nato-finds-no-support.txt"
+NEWS = ROOT.parent / "shared" / "data" / "unlabelled" / "news.jsonl"
+RESULTS = ROOT / "eval" / "results"
+ROWS = 256
+LENGTHS = (30, 100, 300, 1000, 3000, 10_000)
+OURS = ("onnx", "torch")
+SYSTEMS = {
+    "onnx": "detector, --backend onnx",
+    "torch": "detector, --backend torch",
+    "onnx-float32": "the same graph in ONNX Runtime, 32-bit floats",
+    "pipeline": "transformers pipeline with stride, as documented",
+    "pipeline-batched": "the same with batch_size=8",
+    "sentences": "torch, sentence by sentence",
+}
+PACKAGES = ("torch", "transformers", "onnxruntime", "tokenizers", "numpy")
+
+
+def main() -> None:
+    """Prints the ceiling and a line for each system, and writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default=None, help="a model folder, or fast, in place of the default")
+    parser.add_argument("--pieces", type=int, default=300_000, help="how many pieces of articles each system reads")
+    parser.add_argument("--articles", default=str(NEWS), help="JSONL with a text in each line")
+    parser.add_argument("--systems", nargs="*", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--longest", type=int, default=LENGTHS[-1], help="words of the longest text of the plot")
+    parser.add_argument("--out", default=str(RESULTS), help="folder of speed.json and speed.svg")
+    parser.add_argument("--measure", default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        measured = ceilings(options) if options.measure == "ceiling" else measure(options)
+        print(json.dumps(measured))
+        return
+    ceiling = in_new_process("ceiling", options)
+    print(heading(ceiling))
+    rows: dict[str, Any] = {}
+    for name in options.systems:
+        rows[name] = in_new_process(name, options)
+        print(line(name, rows[name], ceiling), flush=True)
+    write(options, ceiling, rows)
+
+
+def in_new_process(measurement: str, options: argparse.Namespace) -> dict[str, Any]:
+    """One measurement, with the memory and the start-up of a fresh process."""
+    command = [sys.executable, __file__, "--measure", measurement, "--articles", options.articles]
+    command += ["--pieces", str(options.pieces), "--longest", str(options.longest)]
+    command += ["--model", options.model] if options.model else []
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def heading(ceiling: dict[str, Any]) -> str:
+    """The machine, its ceilings, and the names of the columns."""
+    of = ", ".join(f"{name} {value:,.0f}" for name, value in ceiling["pieces_per_core"].items())
+    names = (("per core", 10), ("pieces/s", 10), ("ceiling", 9), ("outside", 9), ("start s", 9), ("MiB", 7))
+    columns = "".join(f"{name:>{wide}}" for name, wide in (*names, ("differs", 9), ("spans", 8)))
+    return f"{machine()['cpu']}, {cores()} cores; ceiling in pieces a second and core: {of}\n{'':<50}{columns}"
+
+
+def line(name: str, row: dict[str, Any], ceiling: dict[str, Any]) -> str:
+    """What was measured of a system; what was not is a dash."""
+
+    def shown(key: str, form: str) -> str:
+        return form.format(row[key]) if row.get(key) is not None else "–"
+
+    of = row["pieces_per_core"] / ceiling["pieces_per_core"][row["precision"]]
+    return (
+        f"{SYSTEMS[name]:<50}{row['pieces_per_core']:10,.0f}{row['pieces_per_second']:10,.0f}{of:9.0%}"
+        f"{shown('outside', '{:.1%}'):>9}{row['start_up']:9.2f}{row['peak_mib']:7.0f}"
+        f"{shown('difference', '{:.4f}'):>9}{shown('equal_spans', '{:.2%}'):>8}"
+    )
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine() -> dict[str, str]:
+    """What it was measured on."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", info.read_text(encoding="utf-8")) if info.exists() else []
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"cpu": names[0] if names else platform.machine(), "python": platform.python_version(), **versions}
+
+
+def write(options: argparse.Namespace, ceiling: dict[str, Any], rows: dict[str, Any]) -> None:
+    """Writes the results and the plot."""
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    value = {"machine": machine(), "cores": cores(), "ceiling": ceiling, "systems": rows}
+    (out / "speed.json").write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    (out / "speed.svg").write_text(plot({name: row["lengths"] for name, row in rows.items()}), encoding="utf-8")
+
+
+# The ceiling
+
+
+def ceilings(options: argparse.Namespace) -> dict[str, Any]:
+    """Pieces a second and core if an encoder were nothing but its products, by precision."""
+    import torch
+
+    shapes = product_shapes(options.model)
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    floats = (
+        pieces_ceiling(shapes, lambda k, n: torch_product(k, n, torch.float32)),
+        pieces_ceiling(shapes, float_product),
+    )
+    measured = {
+        "float32": max(floats),  # which library is faster depends on the maker of the CPU
+        "bfloat16": pieces_ceiling(shapes, lambda k, n: torch_product(k, n, torch.bfloat16)),
+        "int8": pieces_ceiling(shapes, whole_product),
+    }
+    # Each value in two halves makes two products of one.
+    measured["int8 halves"] = measured["int8"] / 2
+    return {"pieces_per_core": measured, "multiplications_per_piece": sum(k * n * times for k, n, times in shapes)}
+
+
+def product_shapes(model: str | None) -> list[tuple[int, int, int]]:
+    """The encoder's matrices: inputs, outputs, how many of them."""
+    from detector.detect import find_model
+    from detector.folder import read_folder
+
+    config = read_folder(find_model(model)).encoder
+    width, inner, n_layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
+    return [(width, width, 4 * n_layers), (width, inner, n_layers), (inner, width, n_layers)]
+
+
+def pieces_ceiling(shapes: Sequence[tuple[int, int, int]], product: Callable[[int, int], Callable[[], Any]]) -> float:
+    """Pieces a second: `ROWS` pieces by the seconds of all products."""
+    return ROWS / sum(times * best_seconds(product(k, n)) for k, n, times in shapes)
+
+
+def best_seconds(run: Callable[[], Any], repeats: int = 60) -> float:
+    """The least processor time of a call."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        run()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def torch_product(n_inputs: int, n_outputs: int, dtype: Any) -> Callable[[], Any]:
+    """A product in torch with a matrix that is laid out as torch likes best."""
+    import torch
+
+    layer = torch.nn.Linear(n_inputs, n_outputs).to(dtype)
+    x = torch.randn(ROWS, n_inputs).to(dtype)
+    return lambda: layer(x)
+
+
+def float_product(n_inputs: int, n_outputs: int) -> Callable[[], Any]:
+    """A product of 32-bit floats in ONNX Runtime."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    matrix = random.normal(size=(n_inputs, n_outputs)).astype(np.float32)
+    return runtime_product(matrix, random.normal(size=(ROWS, n_inputs)).astype(np.float32))
+
+
+def whole_product(n_inputs: int, n_outputs: int) -> Callable[[], Any]:
+    """A product of 8-bit whole numbers in ONNX Runtime."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    matrix = random.integers(-127, 128, size=(n_inputs, n_outputs)).astype(np.int8)
+    return runtime_product(matrix, random.integers(0, 256, size=(ROWS, n_inputs)).astype(np.uint8))
+
+
+def runtime_product(matrix: Any, x: Any) -> Callable[[], Any]:
+    """A product in ONNX Runtime of the kind that the arrays are of."""
+    from detector.backends.graph import Graph
+    from detector.backends.onnx import make_session
+
+    graph = Graph()
+    weights = graph.constant(matrix)
+    whole = x.dtype.name == "uint8"
+    if whole:
+        graph.node("MatMulInteger", "x", weights, graph.constant(128, "uint8"), output="y")
+    else:
+        graph.node("MatMul", "x", weights, output="y")
+    file = graph.to_bytes({"x": (x.dtype.name, 2)}, {"y": ("int32" if whole else "float32", 2)})
+    session = make_session(file, graph.arrays)
+    return lambda: session.run(None, {"x": x})
+
+
+# The systems
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Start-up, speed and memory of one system, and for ours how much of it is not the encoder's, and what differs."""
+    start = time.perf_counter()
+    annotate, detector = system(options.measure, options.model)
+    annotate("They want to destroy everything we love.")
+    start_up = time.perf_counter() - start
+    texts = list(articles(options.articles, options.pieces))
+    clock, processor = time.perf_counter(), time.process_time()
+    if detector:
+        list(detector.annotate(documents(texts)))
+    else:
+        for text in texts:
+            annotate(text)
+    clock, processor = time.perf_counter() - clock, time.process_time() - processor
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    n_pieces = count_pieces(texts, options.model)
+    row: dict[str, Any] = {
+        "precision": "float32",
+        "n_pieces": n_pieces,
+        "n_words": sum(len(text.split()) for text in texts),
+        "seconds": clock,
+        "pieces_per_second": n_pieces / clock,
+        "pieces_per_core": n_pieces / processor,
+        "start_up": start_up,
+        "peak_mib": peak,
+        "lengths": seconds_by_words(annotate, texts, options.longest),
+    }
+    if detector:
+        row |= {"precision": detector.backend.precision, "outside": outside(detector, texts, processor)}
+        row |= {"work": {name: getattr(detector.backend.work, name) for name in ("n_pieces", "n_padding", "n_calls")}}
+        row |= differences(detector, texts, options.model)
+    return row
+
+
+def system(name: str, model: str | None) -> tuple[Callable[[str], Any], Detector | None]:
+    """What annotates one text, and the detector behind it if it is ours."""
+    if name in OURS or name == "onnx-float32":
+        detector = our_detector(name, model)
+        return detector.find, detector
+    if name == "sentences":
+        return sentence_by_sentence(model), None
+    from transformers import pipeline
+
+    network, tokenizer = token_classifier(model)
+    options = {"batch_size": 8} if name == "pipeline-batched" else {}
+    return pipeline(
+        "token-classification", model=network, tokenizer=tokenizer, stride=32, aggregation_strategy="simple", **options
+    ), None
+
+
+def our_detector(name: str, model: str | None) -> Detector:
+    """The detector with a backend, or with ONNX Runtime in 32-bit floats."""
+    from detector.detect import Detector, find_model, load
+
+    if name in OURS:
+        return load(model, backend=name)
+    from detector.backends import default_threads
+    from detector.backends.onnx import OnnxBackend
+    from detector.folder import read_folder
+
+    files = read_folder(find_model(model))
+    backend = OnnxBackend(files, threads=default_threads(), whole=False)
+    return Detector(backend, files.info, files.tokenizer, dict(files.settings), files.hash)
+
+
+def token_classifier(model: str | None) -> tuple[Any, Any]:
+    """The same encoder and token head as `transformers` has them, and its tokenizer."""
+    from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedTokenizerFast
+
+    from detector.detect import find_model
+    from detector.folder import read_folder
+    from detector.model import load_weights
+    from detector.windows import CHANNELS
+
+    files = read_folder(find_model(model))
+    ours = load_weights(files)
+    config = AutoConfig.for_model(**files.encoder)
+    config.id2label = dict(enumerate(CHANNELS))
+    network = AutoModelForTokenClassification.from_config(config).eval()
+    getattr(network, network.base_model_prefix).load_state_dict(ours.encoder.state_dict())
+    network.classifier.load_state_dict(ours.token_head.state_dict())
+    special = {
+        name: files.tokenizer.id_to_token(getattr(files.info, key))
+        for name, key in (("cls_token", "start_id"), ("sep_token", "end_id"), ("pad_token", "pad_id"))
+    }
+    inputs = ["input_ids", "attention_mask"]
+    size = files.info.window + 2
+    return network, PreTrainedTokenizerFast(
+        tokenizer_object=files.tokenizer, model_max_length=size, model_input_names=inputs, **special
+    )
+
+
+def sentence_by_sentence(model: str | None) -> Callable[[str], Any]:
+    """Splits where a sentence seems to end and gives each to the network."""
+    import torch
+
+    network, tokenizer = token_classifier(model)
+
+    def annotate(text: str) -> list[Any]:
+        sentences = [s for s in re.split(r"(?<=[.!?])\s+|\n+", text) if s]
+        with torch.inference_mode():
+            return [network(**tokenizer(s, return_tensors="pt", truncation=True)).logits.sigmoid() for s in sentences]
+
+    return annotate
+
+
+# What is measured of them
+
+
+def outside(detector: Detector, texts: Sequence[str], processor: float) -> float:
+    """The share of processor time that is not the encoder's: that of a run whose encoder knows its answers."""
+    backend: Any = detector.backend
+    answers: dict[bytes, Any] = {}
+    encode = backend.score
+
+    def recording(windows: Sequence[Any]) -> list[Any]:
+        scored: list[Any] = encode(windows)
+        answers.update((window.tobytes(), values) for window, values in zip(windows, scored, strict=True))
+        return scored
+
+    backend.score = recording
+    list(detector.annotate(documents(texts)))
+    backend.score = lambda windows: [answers[window.tobytes()] for window in windows]
+    start = time.process_time()
+    list(detector.annotate(documents(texts)))
+    seconds = time.process_time() - start
+    backend.score = encode
+    return seconds / processor
+
+
+def differences(detector: Detector, texts: Sequence[str], model: str | None, n_texts: int = 60) -> dict[str, float]:
+    """The largest difference of a probability from torch in 32-bit floats, and the share of equal spans."""
+    import numpy as np
+
+    reference = our_detector("torch", model)
+    some = texts[:: max(1, len(texts) // n_texts)]
+    largest = max(
+        float(np.abs(chance(ours.logits) - chance(theirs.logits)).max(initial=0))
+        for (_, ours), (_, theirs) in zip(
+            detector.score(documents(some)), reference.score(documents(some)), strict=True
+        )
+    )
+    found = [
+        {(d.id, s.start, s.end, s.technique) for d in each.annotate(documents(some)) for s in d.spans}
+        for each in (detector, reference)
+    ]
+    equal = 2 * len(found[0] & found[1]) / max(1, len(found[0]) + len(found[1]))
+    return {"difference": largest, "equal_spans": equal, "n_spans_compared": len(found[1])}
+
+
+def chance(logits: Any) -> Any:
+    """Probabilities of logits."""
+    import numpy as np
+
+    return 0.5 * (1 + np.tanh(0.5 * logits))
+
+
+def seconds_by_words(annotate: Callable[[str], Any], texts: Sequence[str], longest: int) -> list[tuple[int, float]]:
+    """Seconds of the clock for one text of so many words, by number of words."""
+    words = " ".join(texts).split(" ")
+    measured = []
+    for n_words in (n for n in LENGTHS if n <= min(longest, len(words))):
+        text = " ".join(words[:n_words])
+        start = time.perf_counter()
+        annotate(text)
+        measured.append((n_words, time.perf_counter() - start))
+    return measured
+
+
+def articles(path: str, n_pieces: int) -> Iterator[str]:
+    """Articles of about so many pieces (of 4.5 characters) together; the seed article where there is no file."""
+    file = Path(path)
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    texts = [json.loads(each)["text"] for each in lines] or [SEED.read_text(encoding="utf-8")]
+    n_characters = 0
+    for text in itertools.cycle(texts):
+        if n_characters >= 4.5 * n_pieces:
+            return
+        n_characters += len(text)
+        yield text
+
+
+def documents(texts: Sequence[str]) -> Iterator[Document]:
+    """The texts as documents."""
+    from detector.spans import Document
+
+    return (Document(str(i), text) for i, text in enumerate(texts))
+
+
+def count_pieces(texts: Sequence[str], model: str | None) -> int:
+    """The pieces of all texts, counted once."""
+    from detector.detect import find_model
+    from detector.folder import read_folder
+    from detector.windows import tokenize
+
+    tokenizer = read_folder(find_model(model)).tokenizer
+    return sum(len(tokenize(tokenizer, text)) for text in texts)
+
+
+# The plot
+
+
+def plot(series: dict[str, list[tuple[int, float]]]) -> str:
+    """Seconds against words of text as an SVG picture, both axes logarithmic."""
+    width, height, left, top, right, bottom = 720, 420, 60, 20, 300, 50
+    points = [point for values in series.values() for point in values]
+    x_axis, y_axis = (decades([point[i] for point in points]) for i in (0, 1))
+
+    def place(words: float, seconds: float) -> tuple[float, float]:
+        across = (math.log10(words) - x_axis[0]) / (x_axis[-1] - x_axis[0])
+        up = (math.log10(seconds) - y_axis[0]) / (y_axis[-1] - y_axis[0])
+        return left + across * (width - left - right), height - bottom - up * (height - top - bottom)
+
+    marks = []
+    for power in x_axis:
+        x, y = place(10.0**power, 10.0 ** y_axis[0])
+        marks.append(f'<path class="grid" d="M{x:.0f} {top}V{y:.0f}"/>{label(x, y + 18, f"{10**power:,}", "middle")}')
+    for power in y_axis:
+        x, y = place(10.0 ** x_axis[0], 10.0**power)
+        marks.append(
+            f'<path class="grid" d="M{x:.0f} {y:.0f}H{width - right}"/>{label(x - 6, y + 4, f"{10**power:g}", "end")}'
+        )
+    for i, (name, values) in enumerate(series.items()):
+        path = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in values)
+        x, y = place(*values[-1])
+        key = top + 16 + 22 * i
+        style = f'stroke="hsl({i * 67 % 360} 70% 38%)" stroke-width="{3 if name == "onnx" else 1.8}" fill="none"'
+        marks.append(f'<polyline points="{path}" {style}/><path d="M{width - right + 14} {key - 4}h20" {style}/>')
+        marks.append(label(width - right + 40, key, SYSTEMS[name], "start"))
+    marks.append(label((left + width - right) / 2, height - 10, "words of text", "middle"))
+    marks.append(label(left - 50, top - 6, "seconds", "start"))
+    font = 'font-family="sans-serif" font-size="12"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {font}>'
+    style = "<style>.grid{stroke:#ccc;stroke-width:.6}</style>"
+    ground = f'<rect width="{width}" height="{height}" fill="#fff"/>'
+    return "\n".join([head, style, ground, *marks, "</svg>"]) + "\n"
+
+
+def decades(values: Sequence[float]) -> range:
+    """The powers of ten around the values."""
+    return range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
+
+
+def label(x: float, y: float, text: str, anchor: str) -> str:
+    """A text of the picture."""
+    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" fill="#222">{text}</text>'
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""How good recipes are: trains them over seeds and folds, measures what they held out, and prints the table.
+
+    python eval/quality.py run configs/mpnet.toml --seed 1 --seed 2 --fold 0
+    python eval/quality.py run configs/mpnet.toml --name mpnet-fast --set optimiser.encoder_rate=5e-5
+    python eval/quality.py average mpnet-soup mpnet-seed1-fold0 mpnet-seed2-fold0
+    python eval/quality.py table --against mpnet
+
+Trainings and models lie in ``runs/quality``; a run that is done is not done again. Each run leaves its figures in
+``eval/results/quality``: everything is measured on the documents that the run held out, with thresholds and
+calibration chosen on the other half of them.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from detector.cli.train import quiet_libraries, read_corpora
+from detector.config import Recipe, load_recipe
+from detector.corpora import Corpus
+from detector.decode import Setting, decode, identify
+from detector.detect import Detector, load
+from detector.evaluate import Predictions, score, scoring_inventory, summary
+from detector.model import load_model, save_model
+from detector.spans import Span
+from detector.train.calibrate import PLANS, Scored, cross_fitted
+from detector.train.run import average, scored_documents, split_corpora, token_biases, train_once
+
+RUNS = Path("runs/quality")
+RESULTS = Path(__file__).parent / "results" / "quality"
+DATA = Path(__file__).parents[2] / "shared" / "data"
+COLUMNS = {
+    "SI": ("ptc", "si"),
+    "FLC-14": ("ptc", "flc"),
+    "TC": ("ptc", "tc"),
+    "FLC-23 CheckThat!": ("checkthat", "flc"),
+    "SI CheckThat!": ("checkthat", "si"),
+    "SemEval-2021": ("semeval2021", "semeval2021"),
+}
+N_SAMPLES = 2000
+
+app = typer.Typer(add_completion=False, help=__doc__)
+DataOption = Annotated[Path, typer.Option(help="The folder of the corpora.")]
+
+
+@app.command()
+def run(
+    recipes: Annotated[list[Path], typer.Argument(metavar="RECIPE...")],
+    seed: Annotated[list[int] | None, typer.Option(help="May be repeated; the recipe's own where absent.")] = None,
+    fold: Annotated[list[int] | None, typer.Option(help="May be repeated; 0 where absent.")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, in place of the recipe's.")] = None,
+    name: Annotated[str | None, typer.Option(help="What a changed recipe is called.")] = None,
+    data: DataOption = DATA,
+) -> None:
+    """Train and measure each recipe with each seed on each fold."""
+    quiet_libraries()
+    corpora = corpora_in(data)
+    for path in recipes:
+        recipe = changed(load_recipe(path), change or ())
+        for one_seed in seed or recipe.seeds:
+            for one_fold in fold or (0,):
+                out = RUNS / f"{name or recipe.name}-seed{one_seed}-fold{one_fold}"
+                started = time.monotonic()
+                train_once(recipe, corpora, out, fold=one_fold, seed=one_seed, say=print)
+                model = out / "model"
+                keep(out.name, name or recipe.name, measure(model, corpora, fold=one_fold), model, corpora)
+                print(f"{out.name}: {time.monotonic() - started:.0f} s")
+    table()
+
+
+@app.command("measure")
+def measure_run(
+    name: Annotated[str, typer.Argument(help="What the recipe is called.")],
+    run: Annotated[str, typer.Argument(help="A run that is done, as runs/quality names it.")],
+    data: DataOption = DATA,
+) -> None:
+    """Measure a run once more."""
+    quiet_libraries()
+    corpora, model = corpora_in(data), RUNS / run / "model"
+    fold = json.loads((model / "training.json").read_text(encoding="utf-8"))["fold"]
+    keep(run, name, measure(model, corpora, fold=fold), model, corpora)
+    table()
+
+
+@app.command("average")
+def average_runs(
+    name: Annotated[str, typer.Argument(help="What the average is called.")],
+    members: Annotated[list[str], typer.Argument(help="Runs over the same fold, as runs/quality names them.")],
+    fold: Annotated[int, typer.Option()] = 0,
+    data: DataOption = DATA,
+) -> None:
+    """Average the weights of runs and measure the model in 8 bits, and in 16 for comparison."""
+    quiet_libraries()
+    corpora = corpora_in(data)
+    out = RUNS / f"{name}-fold{fold}" / "model"
+    average([RUNS / member / "model" for member in members], out)
+    (out / "training.json").write_text(json.dumps({"members": members, "fold": fold}) + "\n", encoding="utf-8")
+    keep(f"{name}-fold{fold}", name, measure(out, corpora, fold=fold), out, corpora)
+    table()
+
+
+@app.command()
+def bits(
+    members: Annotated[list[str], typer.Argument(help="Runs over the same fold, as runs/quality names them.")],
+    fold: Annotated[int, typer.Option()] = 0,
+    data: DataOption = DATA,
+) -> None:
+    """Compare the average of runs in 8 bits with the same in 16."""
+    quiet_libraries()
+    corpora = corpora_in(data)
+    models = {"16 bits": RUNS / "sixteen", "8 bits": RUNS / "eight"}
+    average([RUNS / member / "model" for member in members], models["16 bits"], eight_bit=False)
+    loaded = load_model(models["16 bits"])
+    save_model(models["8 bits"], loaded.model, info=loaded.info, settings=[], tokenizer=loaded.tokenizer)
+    results = {label: measure(folder, corpora, fold=fold) for label, folder in models.items()}
+    for label, (metric_corpus, metric) in COLUMNS.items():
+        values = {name: 100 * f1(result, metric_corpus, metric) for name, result in results.items()}
+        print(f"{label}: " + ", ".join(f"{n} {v:.2f}" for n, v in values.items()), end="")
+        print(f", lost {values['16 bits'] - values['8 bits']:+.2f}")
+
+
+@app.command()
+def table(
+    against: Annotated[str | None, typer.Option(help="The recipe that the others are compared with.")] = None,
+    pattern: Annotated[str, typer.Option(help="Which results.")] = "*",
+) -> None:
+    """Print what all recorded runs measure: the mean over seeds and folds, and differences with 95 % intervals."""
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob(f"{pattern}.json"))]
+    by_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for each in runs:
+        by_name[each["name"]].append(each)
+    print("| recipe | runs | " + " | ".join(COLUMNS) + " | calibration error | minutes |")
+    print("|---" * (len(COLUMNS) + 4) + "|")
+    for name, group in by_name.items():
+        cells = [f"{mean_f1(group, *column):.3f}" for column in COLUMNS.values()]
+        error = np.mean([each["settings"]["balanced"]["calibration_error"] for each in group])
+        minutes = np.mean([each["seconds"] / 60 for each in group])
+        print(f"| {name} | {len(group)} | " + " | ".join(cells) + f" | {error:.3f} | {minutes:.0f} |")
+        if against and name != against and against in by_name:
+            deltas = [difference(group, by_name[against], *column) for column in COLUMNS.values()]
+            print(f"| − {against} | | " + " | ".join(deltas) + " | | |")
+
+
+def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int) -> dict[str, Any]:
+    """What a model folder reaches on the held-out documents at each setting, cross-fitted over two halves of them."""
+    detector = load(model)
+    held_out = split_corpora(corpora, fold=fold).validation
+    scored, biases = scored_documents(detector, held_out), token_biases(detector)
+    results: dict[str, Any] = {}
+    for plan in PLANS:
+        pairs = cross_fitted(plan, scored, biases, gap=detector.info.gap)
+        results[plan.name] = {}
+        for name in [n for n in held_out if n in plan.chosen_on]:
+            corpus, predictions = predictions_of(detector, held_out[name], pairs, habits=name)
+            results[plan.name][name] = summary(corpus, predictions) | {"documents": sums(corpus, predictions)}
+        errors = [(r["calibration_error"], r["n_found"]) for r in results[plan.name].values()]
+        results[plan.name]["calibration_error"] = round(float(np.average(*np.array(errors).T)), 4)
+    return results
+
+
+def predictions_of(
+    detector: Detector, corpus: Corpus, pairs: Sequence[tuple[Scored, Setting]], *, habits: str
+) -> tuple[Corpus, Predictions]:
+    """The documents of a corpus among ``pairs``, as a corpus, and what is found in each at its own setting."""
+    gap = detector.info.gap
+    own = {document.id for document in corpus.documents}
+    mine = [(s, setting) for s, setting in pairs if s.document.id in own and s.inventory == corpus.inventory]
+    documents = tuple(s.document for s, _ in mine)
+    within = scoring_inventory(corpus)
+    return replace(corpus, documents=documents), Predictions(
+        tuple(s.document.with_spans(decode(s.document.text, s.scores, setting, gap=gap)) for s, setting in mine),
+        tuple(
+            s.document.with_spans(Span(a, b, "") for a, b in identify(s.document.text, s.scores, setting, gap=gap))
+            for s, setting in mine
+        ),
+        tuple(detector.classify(document, corpus=habits, within=within) for document in documents),
+    )
+
+
+def sums(corpus: Corpus, predictions: Predictions) -> dict[str, dict[str, list[float]]]:
+    """The sums of each document by metric: n_predicted, n_gold, precision_sum, recall_sum."""
+    return {
+        metric: {
+            document.id: [s.n_predicted, s.n_gold, round(s.precision_sum, 4), round(s.recall_sum, 4)]
+            for document, s in zip(corpus.documents, parts, strict=True)
+        }
+        for metric, parts in score(corpus, predictions).items()
+        if metric != "characters"
+    }
+
+
+def keep(run: str, name: str, results: Mapping[str, Any], model: Path, corpora: Mapping[str, Corpus]) -> None:
+    """Writes the figures of a run."""
+    record = json.loads((model / "training.json").read_text(encoding="utf-8"))
+    seconds = record.get("seconds") or sum(
+        json.loads((RUNS / m / "model" / "training.json").read_text(encoding="utf-8"))["seconds"]
+        for m in record["members"]
+    )
+    row = {
+        "run": run,
+        "name": name,
+        "fold": record["fold"],
+        "seconds": seconds,
+        "training": record,
+        "n_documents": {corpus: len(c.documents) for corpus, c in corpora.items()},
+        "versions": {p: version(p) for p in ("torch", "transformers", "tokenizers")}
+        | {"python": platform.python_version()},
+        "settings": results,
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{run}.json").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def f1(results: Mapping[str, Any], corpus: str, metric: str) -> float:
+    """A metric of a corpus under the setting of its own annotators."""
+    return float(results[corpus][corpus]["metrics"][metric]["f1"])
+
+
+def mean_f1(group: Sequence[Mapping[str, Any]], corpus: str, metric: str) -> float:
+    """The mean over runs."""
+    return float(np.mean([f1(each["settings"], corpus, metric) for each in group]))
+
+
+def difference(group: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]], corpus: str, metric: str) -> str:
+    """The difference of two recipes on the folds they share, in points, with a paired bootstrap over documents."""
+    pairs = [document_sums(runs, corpus, metric) for runs in (group, other)]
+    shared = sorted(pairs[0].keys() & pairs[1].keys())
+    if not shared:
+        return "–"
+    here, there = (np.array([part[key] for key in shared]) for part in pairs)
+    drawn = np.random.default_rng(0).multinomial(len(shared), [1 / len(shared)] * len(shared), size=N_SAMPLES)
+    deltas = 100 * (f1_of(drawn @ here) - f1_of(drawn @ there))
+    whole = 100 * (f1_of(here.sum(axis=0)) - f1_of(there.sum(axis=0)))
+    low, high = np.quantile(deltas, [0.025, 0.975])
+    return f"{whole:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def document_sums(runs: Sequence[Mapping[str, Any]], corpus: str, metric: str) -> dict[str, Any]:
+    """The sums of each document, the mean over the runs that held it out."""
+    collected: dict[str, list[list[float]]] = defaultdict(list)
+    for each in runs:
+        for id, values in each["settings"][corpus][corpus]["documents"][metric].items():
+            collected[id].append(values)
+    return {id: np.mean(values, axis=0) for id, values in collected.items()}
+
+
+def f1_of(totals: Any) -> Any:
+    """F1 from sums in the last axis, as `SpanScore` has them."""
+    predicted, gold, precision, recall = np.moveaxis(np.asarray(totals, dtype=float), -1, 0)
+    precision, recall = precision / np.maximum(predicted, 1), recall / np.maximum(gold, 1)
+    return 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+
+
+def corpora_in(data: Path) -> dict[str, Corpus]:
+    """The three training corpora."""
+    return read_corpora(
+        ptc=(data / "ptc" / "train-articles", data / "ptc" / "train-labels-19"),
+        checkthat=data / "checkthat2024" / "train.jsonl",
+        semeval2021=[data / "semeval2021-task6" / f"{part}_set_task2.json" for part in ("training", "dev")],
+        jsonl=None,
+        skip_bad=False,
+    )
+
+
+def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """A recipe with some keys changed: ``optimiser.epochs=2``."""
+    for change in changes:
+        key, _, value = change.partition("=")
+        *path, last = key.split(".")
+        part = getattr(recipe, path[0]) if path else recipe
+        part = replace(part, **{last: type(getattr(part, last))(value)})
+        recipe = replace(recipe, **{path[0]: part}) if path else part
+    return recipe
+
+
+if __name__ == "__main__":
+    app()
