@@ -1,6 +1,6 @@
 """Which words of a text use which persuasion technique, and how sure that is.
 
-``import detector`` is light: torch is imported by `load`, and not before.
+``import detector`` is light: what runs the model is imported by `load`, and torch only where it has to be torch.
 """
 
 from __future__ import annotations

@@ -218,7 +218,10 @@ def _bridgeable(words: Words, end: int, start: int, gap: int) -> bool:
 
 
 def _sigmoid(x: Floats) -> Floats:
-    chance: Floats = 0.5 * (1.0 + np.tanh(0.5 * x))
+    chance: Floats = 0.5 * x
+    np.tanh(chance, out=chance)  # in place, as all that follows: these are large
+    chance += 1.0
+    chance *= 0.5
     return chance
 
 

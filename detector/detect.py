@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from detector.backends import AUTO, CPU, Backend, Candidate, Floats, available_cores, load_backend
 from detector.decode import Scores, Setting, decode, find_words
 from detector.errors import InputError, ModelError
-from detector.folder import ModelInfo, read_folder
+from detector.folder import ModelInfo, read_folder, setting_of
 from detector.spans import Document, Span
 from detector.techniques import NAMES, Inventory, inventory
 from detector.windows import CHANNELS, Pieces, Window, cut_windows, piece_range, tokenize, window_of_range
@@ -114,9 +114,7 @@ class Detector:
 
     def setting(self, strictness: str) -> Setting:
         """The setting of that name; `ModelError` names the ones there are."""
-        if strictness not in self.settings:
-            raise ModelError(f"strictness {strictness!r} is not one of {', '.join(self.settings)}")
-        return self.settings[strictness]
+        return setting_of(self.settings, strictness)
 
     def find(self, text: str, *, strictness: str = "balanced") -> tuple[Span, ...]:
         """The spans of one text in reading order."""

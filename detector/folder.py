@@ -88,6 +88,13 @@ def read_folder(folder: Path) -> ModelFiles:
     return ModelFiles(folder, info, settings, encoder, tokenizer, folder_hash(folder))
 
 
+def setting_of(settings: Mapping[str, Setting], strictness: str) -> Setting:
+    """The setting of that name; `ModelError` names the ones there are."""
+    if strictness not in settings:
+        raise ModelError(f"strictness {strictness!r} is not one of {', '.join(settings)}")
+    return settings[strictness]
+
+
 def read_weights(folder: Path) -> dict[str, Array]:
     """The stored tensors by name, mapped and not read: 8-bit matrices as they are, 16-bit ones in 32-bit floats.
 

@@ -118,10 +118,10 @@ def outside_encoder(corpus: str, model: str | None) -> dict[str, float]:
     """Seconds of processor time of a run in this process, and the share of them that was not spent in the encoder."""
     import detector
     from detector.batch.run import Job, score_corpus
-    from detector.batch.work import Settings, compute_on_one_thread
+    from detector.batch.work import Settings
 
-    compute_on_one_thread()  # what a worker does; so time of the processor tells, whatever else the machine does
-    loaded = detector.load(model)
+    # One thread is what a worker has; so time of the processor tells, whatever else the machine does.
+    loaded = detector.load(model, threads=1)
     inside, score = 0.0, loaded.backend.score
 
     def timed(windows: Any) -> Any:

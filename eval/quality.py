@@ -163,8 +163,10 @@ def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int) -> dict[st
         for name in [n for n in held_out if n in plan.chosen_on]:
             corpus, predictions = predictions_of(detector, held_out[name], pairs, habits=name)
             results[plan.name][name] = summary(corpus, predictions) | {"documents": sums(corpus, predictions)}
-        errors = [(r["calibration_error"], r["n_found"]) for r in results[plan.name].values()]
-        results[plan.name]["calibration_error"] = round(float(np.average(*np.array(errors).T)), 4)
+        parts = list(results[plan.name].values())
+        weights = [max(1, part["n_found"]) for part in parts]
+        error = np.average([part["calibration_error"] for part in parts], weights=weights)
+        results[plan.name]["calibration_error"] = round(float(error), 4)
     return results
 
 

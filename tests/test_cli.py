@@ -63,7 +63,7 @@ Run = Callable[..., Result]
 def scripted(monkeypatch: pytest.MonkeyPatch) -> ScriptedDetector:
     """The model of every call in the test."""
     model = ScriptedDetector(SCRIPT)
-    monkeypatch.setattr(annotate, "load_detector", lambda folder: model)
+    monkeypatch.setattr(annotate, "load_detector", lambda folder, **_: model)
     return model
 
 
@@ -252,7 +252,7 @@ def test_one_bad_file_leaves_the_others(run: Run):
 
 
 def test_nothing_to_read_loads_no_model(run: Run, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(annotate, "load_detector", lambda folder: pytest.fail("loaded"))
+    monkeypatch.setattr(annotate, "load_detector", lambda folder, **_: pytest.fail("loaded"))
     assert run("annotate", "missing.txt")[:2] == (2, "")
 
 
@@ -297,7 +297,7 @@ class Broken(ScriptedDetector):
 
 
 def test_a_fault_of_ours_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(annotate, "load_detector", lambda folder: Broken(ValueError("two\nlines")))
+    monkeypatch.setattr(annotate, "load_detector", lambda folder, **_: Broken(ValueError("two\nlines")))
     code, _, err = run("annotate", "a.txt")
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("error: ValueError: two lines: this is a fault of the detector: set DETECTOR_TRACEBACK=1")
@@ -307,7 +307,7 @@ def test_a_fault_of_ours_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_interruption_says_what_was_written(run: Run, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(annotate, "load_detector", lambda folder: Broken(KeyboardInterrupt()))
+    monkeypatch.setattr(annotate, "load_detector", lambda folder, **_: Broken(KeyboardInterrupt()))
     code, _, err = run("annotate", "a.txt")
     assert (code, err) == (130, "1 document written to standard output\ninterrupted\n")
 
@@ -327,7 +327,7 @@ def test_output_is_the_same_in_a_file(run: Run, tmp_path: Path, monkeypatch: pyt
 def test_output_is_written_whole_or_not_at_all(run: Run, tmp_path: Path, monkeypatch, error: BaseException):
     (tmp_path / "out.md").write_text("older")
     before = set(tmp_path.iterdir())
-    monkeypatch.setattr(annotate, "load_detector", lambda folder: Broken(error))
+    monkeypatch.setattr(annotate, "load_detector", lambda folder, **_: Broken(error))
     run("annotate", "a.txt", "b.txt", "-o", "out.md")
     assert (tmp_path / "out.md").read_text() == "older"
     assert set(tmp_path.iterdir()) == before

@@ -86,6 +86,7 @@ def test_the_index_has_rates_groups_and_examples():
     assert index.index("<bdi>Post</bdi></th>") < index.index("<bdi>Mail</bdi></th>")
     assert "<bdi>2024-01-05</bdi></th>" in index
     assert "soon</bdi></th>" not in index
+    assert index.count('<span class="few">too few</span>') == 4  # an interval of one or two documents would mislead
     examples = re.findall(r'<li><bdi>(.*?)</bdi> <span class="foot">(\w+) · (\d+)% · <a href="([^"]+)"', index)
     assert examples[0] == (
         "And you?".join(['<mark class="distraction">', "</mark> Yes."]),

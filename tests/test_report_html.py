@@ -413,7 +413,7 @@ def run(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1741046400")
 
-    def no_model(folder):
+    def no_model(folder, **_):
         raise AssertionError("a model is not needed")
 
     for module in (annotate, command):
@@ -448,7 +448,7 @@ def test_the_command_compares(run, tmp_path: Path):
 
 
 def test_the_command_detects_in_texts(run, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(command, "load_detector", lambda folder: Scripted())
+    monkeypatch.setattr(command, "load_detector", lambda folder, **_: Scripted())
     (tmp_path / "a.txt").write_text("They want to destroy everything we love.")
     saved(tmp_path, "b.json", OTHER)
     assert run("a.txt", "b.json", "a.txt", "-o", "all.html")[0] == 0
@@ -458,7 +458,7 @@ def test_the_command_detects_in_texts(run, tmp_path: Path, monkeypatch):
 
 
 def test_the_command_reads_what_annotate_reads_and_tells_what_it_cannot(run, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(command, "load_detector", lambda folder: Scripted())
+    monkeypatch.setattr(command, "load_detector", lambda folder, **_: Scripted())
     text = "They want to destroy everything we love."
     (tmp_path / "a.eml").write_text(f"Subject: News\n\n{text}\n")
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
@@ -476,7 +476,7 @@ def test_the_command_reads_what_annotate_reads_and_tells_what_it_cannot(run, tmp
 
 def test_annotate_writes_pages_too(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(annotate, "load_detector", lambda folder: Scripted())
+    monkeypatch.setattr(annotate, "load_detector", lambda folder, **_: Scripted())
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("They want to destroy everything we love.")
     for arguments, n_articles in ((["a.txt"], 1), (["a.txt", "b.txt"], 2)):

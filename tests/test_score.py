@@ -183,6 +183,9 @@ def test_rows_tell_who_is_quoted_and_quotes_chooses(score: Score, tiny_detector,
     assert len({json.loads((tmp_path / q / "manifest.json").read_text())["settings_hash"] for q in spans}) == 3
 
 
+WHENCE = ("id", "source", "settings_hash")
+
+
 def test_languages_are_told_and_others_left_out_where_asked(score: Score, tmp_path):
     corpus = write_texts(tmp_path / "c.jsonl", article(3) * 3, GERMAN, "They", "")
     for guard, languages, n_foreign in (("warn", ["en", "de", None, None], 1), ("off", [None] * 4, 0)):
@@ -191,11 +194,12 @@ def test_languages_are_told_and_others_left_out_where_asked(score: Score, tmp_pa
         assert [row["language"] for row in rows] == languages
         assert rows[1]["n_characters_read"] == len(GERMAN)
     assert score(corpus, language_guard="skip").n_foreign == 1
-    skipped, warned = rows_of(tmp_path / "out"), rows_of(tmp_path / "warn")
+    score(write_texts(tmp_path / "without.jsonl", article(3) * 3, "", "They", ""), out="without")
+    skipped, without = rows_of(tmp_path / "out"), rows_of(tmp_path / "without")
     assert (skipped[1]["language"], skipped[1]["spans"], skipped[1]["n_characters_read"]) == ("de", [], 0)
     assert set(skipped[1]["rates"].values()) == {None}
     for i in (0, 2, 3):
-        assert {**skipped[i], "settings_hash": ""} == {**warned[i], "settings_hash": ""}
+        assert {**skipped[i], **dict.fromkeys(WHENCE)} == {**without[i], **dict.fromkeys(WHENCE)}
     assert score(corpus, language_guard="skip").n_foreign == 1, "of the folder, not of the run"
     assert Results(str(tmp_path / "out")).overview().n_documents == 3
 
@@ -231,19 +235,28 @@ def test_workers_and_shards_do_not_change_a_byte(score: Score, tmp_path):
     assert content(tmp_path / "shards") == content(tmp_path / "out")
 
 
-def test_threads_of_the_caller_do_not_change_a_byte(score: Score, tmp_path):
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_threads_of_the_caller_do_not_change_a_byte(score: Score, tmp_path, monkeypatch, backend: str):
     import torch
 
     corpus = write_jsonl(tmp_path / "c.jsonl", 8)
     before = torch.get_num_threads()
     try:
         for threads in (1, 2):
+            monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
             torch.set_num_threads(threads)
-            score(corpus, out=f"out{threads}")
-            assert torch.get_num_threads() == 1
+            score(corpus, out=f"out{threads}", detector=None, backend=backend)
+            assert backend == "onnx" or torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
     assert content(tmp_path / "out1") == content(tmp_path / "out2")
+
+
+def test_a_worker_has_one_thread_of_the_chosen_backend(tiny_model_folder, settings, tmp_path):
+    for backend in ("onnx", "torch"):
+        task = work.Task(str(tmp_path), replace(settings, backend=backend), str(tiny_model_folder))
+        loaded: Any = work.load_for(task).backend
+        assert (loaded.name, getattr(loaded, "threads", 1)) == (backend, 1)
 
 
 def test_parts_depend_on_the_records_alone():
@@ -733,10 +746,10 @@ def test_a_worker_that_cannot_start_tells_why(score: Score, tmp_path):
 
 
 @pytest.fixture
-def run(tiny_detector, tiny_model_folder, tmp_path, monkeypatch, capfd):
+def run(tiny_model_folder, tmp_path, monkeypatch, capfd):
     """Runs ``detector score`` in this process: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(score_command, "load_detector", lambda folder: tiny_detector)
+    monkeypatch.setenv("DETECTOR_MODEL", str(tiny_model_folder))
 
     def call(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stop:
@@ -797,6 +810,28 @@ def test_settings_come_from_flags_variables_and_a_file(run, tmp_path, monkeypatc
     code, _, err = run("c.jsonl", "--out", "some", "--min-confidence", "0.25")
     assert (code, err.count("\n")) == (2, 1)
     assert f"thresholds {{'{rare}': 0.4}}, now {{}}" in err
+
+
+def test_the_manifest_names_the_backend_that_was_chosen(run, tmp_path):
+    write_jsonl(tmp_path / "c.jsonl", 3)
+    for arguments, name in (((), "onnx"), (("--backend", "torch"), "torch")):
+        assert run("c.jsonl", "--out", name, *arguments)[0] == 0
+        assert json.loads((tmp_path / name / "manifest.json").read_text())["settings"]["backend"] == name
+    code, _, err = run("c.jsonl", "--out", "onnx", "--backend", "torch")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "backend onnx, now torch" in err or "backend 'onnx', now 'torch'" in err
+
+
+def test_scoring_does_not_import_torch(tiny_model_folder, tmp_path):
+    write_jsonl(tmp_path / "c.jsonl", 3)
+    code = (
+        "import sys\nfrom detector.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nfinally:\n    sys.exit('torch' if 'torch' in sys.modules else 0)"
+    )
+    arguments = ["score", "c.jsonl", "--out", "out", "--workers", "1", "--model", str(tiny_model_folder), "--quiet"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(rows_of(tmp_path / "out")) == 3
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_the_command_with_workers_is_killed_interrupted_and_goes_on(tiny_detecto
         manifest = json.loads((out / "manifest.json").read_text())
         assert manifest["finished"] is False
         assert manifest["n_parts"] == len(list(out.glob("part-*.parquet")))
-    settings = Settings(__version__, tiny_detector.name, tiny_detector.model_hash, part_size=10)
+    settings = Settings(__version__, tiny_detector.name, tiny_detector.model_hash, backend="onnx", part_size=10)
     for folder in (out, tmp_path / "whole"):
         assert score_corpus(Job((str(corpus),), str(folder), settings), detector=tiny_detector).finished
     assert content(out) == content(tmp_path / "whole")

@@ -40,7 +40,7 @@ class Thorough(ScriptedDetector):
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfdbinary) -> Run:
     """Runs the command in a folder with an article: exit code, standard output, standard error."""
-    monkeypatch.setattr(annotate, "load_detector", lambda folder: Thorough(SCRIPT))
+    monkeypatch.setattr(annotate, "load_detector", lambda folder, **_: Thorough(SCRIPT))
     monkeypatch.chdir(tmp_path)
     for variable in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", *(f"DETECTOR_{name.upper()}" for name in KEYS)):
         monkeypatch.delenv(variable, raising=False)
@@ -353,7 +353,9 @@ def test_a_guessed_encoding_is_told(run: Run, tmp_path: Path):
 def test_columns_sets_the_width_of_a_pipe(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "a.txt").write_text("x " * 5 + "Vile traitors" + " and so on" * 20)
     monkeypatch.setattr(
-        annotate, "load_detector", lambda folder: Thorough({"Vile" + " traitors" + " and so on" * 9: ("doubt", 0.6)})
+        annotate,
+        "load_detector",
+        lambda folder, **_: Thorough({"Vile" + " traitors" + " and so on" * 9: ("doubt", 0.6)}),
     )
     wide = next(line for line in run("annotate", "a.txt")[1].splitlines() if line.startswith("  1:"))
     monkeypatch.setenv("COLUMNS", "70")
@@ -403,7 +405,7 @@ def test_ctrl_c_says_what_was_written(tmp_path: Path):
     code = (
         "from detector.cli import annotate, main\n"
         "from test_settings import SCRIPT, Thorough\n"
-        "annotate.load_detector = lambda folder: Thorough(SCRIPT)\n"
+        "annotate.load_detector = lambda folder, **_: Thorough(SCRIPT)\n"
         "main(['annotate', 'a.txt', 'b.txt', '-f', 'line'])\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}

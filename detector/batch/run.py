@@ -169,9 +169,9 @@ def score_corpus(
 ) -> Summary:
     """Scores what is missing in the folder and returns what it then holds.
 
-    ``detector`` spares loading it where there is one worker. When ``stop`` says so, the parts in hand are finished
-    and the rest is left for the next run. Raises InputError for a corpus or folder that cannot be used, and for a
-    full disk; what is done stays done.
+    ``detector``, on one thread, spares loading it where there is one worker. When ``stop`` says so, the parts in hand
+    are finished and the rest is left for the next run. Raises InputError for a corpus or folder that cannot be used,
+    and for a full disk; what is done stays done.
     """
     for _ in find_sources(job.corpus):  # so that a path that is not there is told before any work
         pass

@@ -37,6 +37,8 @@ Tick = Callable[[int, int], None]
 class Settings:
     """Everything but the corpus that the bytes of the parts depend on; ``device`` is its kind, cpu or cuda.
 
+    ``backend`` is the one that was chosen; ``auto`` stands for the default of `load`.
+
     ``language_guard``: ``warn`` puts languages into the rows, ``skip`` scores no text in a language that the model was
     not trained on either, ``off`` does not look.
     """
@@ -48,6 +50,7 @@ class Settings:
     selection: Selection = field(default_factory=Selection)
     language_guard: str = "warn"
     device: str = "cpu"
+    backend: str = "auto"
     format: PartFormat = PartFormat.PARQUET
     part_size: int = 100
     columns: Columns = field(default_factory=Columns)
@@ -137,8 +140,6 @@ class PartScorer:
         self.settings = task.settings
         self.store = open_store(task.out)
         self.detector = detector or load_for(task)
-        if task.settings.device == "cpu":
-            compute_on_one_thread()
         self.hashes = {"model_hash": task.settings.model_hash, "settings_hash": task.settings.hash()}
 
     def __call__(self, part: Part, *, tick: Tick = lambda n_documents, n_pieces: None) -> Receipt:
@@ -251,17 +252,11 @@ def is_foreign(language: str | None) -> bool:
 
 
 def load_for(task: Task) -> Detector:
-    """The detector of a task."""
+    """The detector of a task; on the CPU of one thread: workers share the cores, and torch's last bits depend on it."""
     from detector.detect import load
 
-    return load(task.model, device=task.device)
-
-
-def compute_on_one_thread() -> None:
-    """Makes torch use one thread in this process: the last bits do not depend on the cores, and workers share them."""
-    import torch
-
-    torch.set_num_threads(1)
+    threads = 1 if task.device == "cpu" else None
+    return load(task.model, device=task.device, backend=task.settings.backend, threads=threads)
 
 
 def error_row(record: Record, failure: Failure) -> dict[str, Any]:

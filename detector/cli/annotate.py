@@ -96,6 +96,7 @@ def command(
         ),
     ] = None,
     model: options.ModelOption = None,
+    backend: options.BackendOption = None,
     input: inputs.KindOption = None,
     fetch: inputs.FetchOption = False,
     allow_private: inputs.AllowPrivateOption = False,
@@ -125,6 +126,7 @@ def command(
             "quotes": quotes,
             "fail_on": fail_on,
             "model": model,
+            "backend": backend,
             "max_size": max_size,
             "max_unpacked": max_unpacked,
             "language_guard": language_guard,
@@ -150,7 +152,8 @@ def command(
     documents = failures.report_unreadable(files, reading)
     documents = inputs.saved(inputs.guarded(documents, settings["language_guard"].value), save_text)
     if files:
-        annotate_documents(documents, load_detector(settings["model"].value), task, tally)
+        detector = load_detector(settings["model"].value, backend=settings["backend"].value)
+        annotate_documents(documents, detector, task, tally)
     if failures.n_failed:
         raise typer.Exit(2)
     if task.fail_on.met(tally.n_spans, tally.techniques):
@@ -193,11 +196,11 @@ def annotate_documents(documents: Iterable[Document], detector: Detector, task: 
                 _write_pieces(kept, provenance, task, write)
 
 
-def load_detector(folder: str | None) -> Detector:
-    """The detector of a model folder, or the shipped one; importing torch takes its time, so it waits until here."""
+def load_detector(folder: str | None, *, backend: str | None = None) -> Detector:
+    """The detector of a model folder, or the shipped one; importing what runs it takes its time, so it waits."""
     from detector.detect import load
 
-    return load(folder)
+    return load(folder, backend=backend or "auto")
 
 
 def _render_text(document: Document, provenance: Provenance, layout: Layout) -> str:

@@ -17,6 +17,7 @@ from detector.cli.corpus import (
     read_corpus,
 )
 from detector.cli.evaluate import MODEL_HELP, make_folder
+from detector.cli.options import BackendOption
 from detector.cli.streams import say
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def command(
     labels: LabelsOption = None,
     file: FileOption = None,
     model: Annotated[str | None, typer.Option(metavar="DIR", help=MODEL_HELP, show_default=False)] = None,
+    backend: BackendOption = None,
     skip_bad: SkipBadOption = False,
 ) -> None:
     """Name the technique of each given span; a technique that stands in the file already is ignored.
@@ -42,7 +44,7 @@ def command(
     """
     given = read_corpus(corpus, articles=articles, labels=labels, files=file, skip_bad=skip_bad)
     make_folder(output.parent)
-    n_spans = classify(load_detector(model), given, output)
+    n_spans = classify(load_detector(model, backend=backend), given, output)
     say(f"{n_spans} spans of {len(given.documents)} documents named in {output}")
 
 

@@ -19,6 +19,7 @@ from detector.cli.corpus import (
     SkipBadOption,
     read_corpus,
 )
+from detector.cli.options import BackendOption
 from detector.errors import CorpusError, InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def command(
         typer.Option(min=0, max=4, help="Only the fifth that `train --fold` holds out.", show_default=False),
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="DIR", help=MODEL_HELP, show_default=False)] = None,
+    backend: BackendOption = None,
     skip_bad: SkipBadOption = False,
 ) -> None:
     """Score the detector on an annotated corpus, and write its predictions as the task wants them.
@@ -57,7 +59,7 @@ def command(
     if not gold.documents:
         raise CorpusError(f"{corpus}: no documents to score; check the paths")
     make_folder(out)
-    detector = load_detector(model)
+    detector = load_detector(model, backend=backend)
     results = evaluate(detector, gold, out, strictness=strictness)
     streams.emit(table(results))
 

@@ -31,6 +31,14 @@ class Quotes(StrEnum):
     ONLY = "only"
 
 
+class Backend(StrEnum):
+    """What runs the model: ONNX Runtime, torch, or the faster one that can."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    TORCH = "torch"
+
+
 def technique_completions(incomplete: str) -> list[str]:
     """What a shell may offer for the last name of a list with commas: techniques.
 
@@ -92,6 +100,11 @@ QuotesOption = Annotated[
 ModelOption = Annotated[
     str | None,
     typer.Option(metavar="DIR", help="A model folder in place of the shipped model.", show_default=False),
+]
+
+BackendOption = Annotated[
+    Backend | None,
+    typer.Option(help="Run the model in ONNX Runtime or in torch; auto: the faster that can.", show_default="auto"),
 ]
 
 

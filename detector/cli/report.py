@@ -51,6 +51,7 @@ def command(
     glob: options.GlobOption = None,
     strictness: options.StrictnessOption = None,
     model: options.ModelOption = None,
+    backend: options.BackendOption = None,
     input: inputs.KindOption = None,
     fetch: inputs.FetchOption = False,
     allow_private: inputs.AllowPrivateOption = False,
@@ -71,6 +72,7 @@ def command(
             "glob": glob,
             "strictness": strictness,
             "model": model,
+            "backend": backend,
             "max_size": max_size,
             "max_unpacked": max_unpacked,
             "language_guard": language_guard,
@@ -88,6 +90,7 @@ def command(
         reading,
         strictness=value["strictness"],
         model=value["model"],
+        backend=value["backend"],
         selection=selection_of(settings),
         guard=value["language_guard"],
     )
@@ -119,11 +122,12 @@ class Source:
     """
 
     def __init__(
-        self, reading: Sources, *, strictness: str, model: str | None, selection: Selection, guard: str
+        self, reading: Sources, *, strictness: str, model: str | None, backend: str, selection: Selection, guard: str
     ) -> None:
         self.reading = reading
         self.strictness = strictness
         self.model = model
+        self.backend = backend
         self.selection = selection
         self.guard = guard
         self.failures = Failures()
@@ -153,7 +157,7 @@ class Source:
         first = next(documents, None)
         if first is None:
             return
-        detector = load_detector(self.model)
+        detector = load_detector(self.model, backend=self.backend)
         provenance = provenance_of(detector, self.strictness, self.selection)
         for document in detector.annotate(chain([first], documents), strictness=self.strictness):
             yield self.selection.apply(document), provenance

@@ -48,6 +48,7 @@ def command(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
     strictness: options.StrictnessOption = None,
     model: options.ModelOption = None,
+    backend: options.BackendOption = None,
     glob: options.GlobOption = None,
     input: inputs.KindOption = None,
     language_guard: inputs.GuardOption = None,
@@ -63,7 +64,8 @@ def command(
     check_installed("review")
     from detector.web.reviews import Reviews
 
-    settings = in_force({"strictness": strictness, "model": model, "glob": glob, "language_guard": language_guard})
+    flags = {"strictness": strictness, "model": model, "backend": backend, "glob": glob}
+    settings = in_force({**flags, "language_guard": language_guard})
     reviews = Reviews(out or _beside(paths[0]))
     try:
         source = Texts(settings, kind=input, reviews=reviews)
@@ -103,7 +105,7 @@ class Texts:
 
     def _annotated(self, document: Document) -> Review:
         if self._detector is None:
-            self._detector = load_detector(self._value["model"])
+            self._detector = load_detector(self._value["model"], backend=self._value["backend"])
         strictness = self._value["strictness"]
         (found,) = self._detector.annotate([document], strictness=strictness)
         provenance = provenance_of(self._detector, strictness, self._selection)

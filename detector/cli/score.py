@@ -16,7 +16,6 @@ import typer
 
 from detector.batch.choices import Engine, PartFormat
 from detector.cli import options, streams
-from detector.cli.annotate import load_detector
 from detector.cli.inputs import Guard
 from detector.cli.settings import in_force, selection_of
 from detector.cli.streams import say
@@ -24,7 +23,6 @@ from detector.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from detector.batch.run import Job, Progress, Summary
-    from detector.detect import Detector
 
 INTERRUPTED = 130
 
@@ -80,6 +78,7 @@ def command(
         ),
     ] = None,
     model: options.ModelOption = None,
+    backend: options.BackendOption = None,
     device: Annotated[str, typer.Option(metavar="cpu|cuda", help="With cuda, workers take the GPUs in turn.")] = "cpu",
     workers: Annotated[
         int | None,
@@ -110,10 +109,13 @@ def command(
     Settings may stand in detector.toml (see `detector config`): those of findings, languages and the model.
     """
     from detector import __version__
+    from detector.backends import choose_backend
     from detector.batch.records import Columns
     from detector.batch.run import Job
     from detector.batch.schema import check_kept
     from detector.batch.work import Settings
+    from detector.detect import find_model
+    from detector.folder import read_folder, setting_of
 
     chosen = in_force(
         {
@@ -126,20 +128,22 @@ def command(
             "quotes": quotes,
             "language_guard": language_guard,
             "model": model,
+            "backend": backend,
         }
     )
     folder = chosen["model"].value
     columns = Columns(text_column, id_column, check_kept(column_names(keep or ())))
     selection, kind = selection_of(chosen), check_device(device)
-    detector = load_detector(folder)
+    files = read_folder(find_model(folder))
     settings = Settings(
         __version__,
-        detector.name,
-        detector.model_hash,
+        files.info.name,
+        files.hash,
         strictness=chosen["strictness"].value,
         selection=selection,
         language_guard=chosen["language_guard"].value,
         device=kind,
+        backend=choose_backend(chosen["backend"].value, files, device=device),
         format=format,
         part_size=part_size,
         columns=columns,
@@ -155,24 +159,18 @@ def command(
         workers=workers or default_workers(device),
         shard=parse_shard(shard),
         retry_errors=retry_errors,
-        precision=detector.setting(settings.strictness).precision,
+        precision=setting_of(files.settings, settings.strictness).precision,
     )
-    run(job, detector, quiet=quiet)
+    run(job, quiet=quiet)
 
 
-def run(job: Job, detector: Detector, *, quiet: bool) -> None:
+def run(job: Job, *, quiet: bool) -> None:
     """Scores a job with progress on standard error; exits with 130 where it was interrupted."""
     from detector.batch.run import score_corpus
 
     reporter = Reporter(quiet=quiet, terminal=sys.stderr.isatty())
     with stopping() as stop:
-        summary = score_corpus(
-            job,
-            detector=detector if job.device == "cpu" else None,
-            stdin=sys.stdin.buffer,
-            on_progress=reporter.update,
-            stop=stop.is_set,
-        )
+        summary = score_corpus(job, stdin=sys.stdin.buffer, on_progress=reporter.update, stop=stop.is_set)
     reporter.clear()
     if not summary.n_documents and summary.first_error:
         raise InputError(f"no document could be scored: {summary.first_error}")
@@ -281,12 +279,14 @@ def default_workers(device: str) -> int:
 
 def check_device(device: str) -> str:
     """The kind of a torch device; raises ConfigError where this machine has none."""
-    import torch
-
     kind = device.split(":")[0]
     if kind not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"--device {device}: is not one of cpu, cuda, cuda:N and mps")
-    if kind == "cuda" and not torch.cuda.is_available():
+    if kind != "cuda":
+        return kind
+    import torch
+
+    if not torch.cuda.is_available():
         raise ConfigError(f"--device {device}: torch sees no such GPU here: leave --device out")
     return kind
 

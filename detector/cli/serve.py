@@ -38,6 +38,7 @@ def command(
     ignore: options.IgnoreOption = None,
     quotes: options.QuotesOption = None,
     model: options.ModelOption = None,
+    backend: options.BackendOption = None,
     max_body: Annotated[int, typer.Option(min=1, metavar="KB", help="Largest request; larger ones get 413.")] = 1000,
     queue: Annotated[int, typer.Option(min=1, metavar="N", help="Requests that may wait; others get 429.")] = 128,
     window: Annotated[
@@ -63,6 +64,7 @@ def command(
             "ignore": ignore,
             "quotes": quotes,
             "model": model,
+            "backend": backend,
             "language_guard": language_guard,
         }
     )
@@ -77,7 +79,7 @@ def command(
     from detector.web.requests import Choices
 
     with listen(host, port) as listener:
-        detector = load_detector(settings["model"].value)
+        detector = load_detector(settings["model"].value, backend=settings["backend"].value)
         usual = Choices(settings["strictness"].value, selection_of(settings))
         detector.setting(usual.strictness)  # a wrong one is told before anything is served
         limits = Limits(n_bytes=max_body * 1000, n_waiting=queue, window=window / 1000)

@@ -23,6 +23,7 @@ FILE, TABLE_FILE = "detector.toml", "pyproject.toml"
 DEFAULT = "default"
 STRICTNESS = ("strict", "balanced", "sensitive")
 GUARDS = ("warn", "skip", "off")
+BACKENDS = ("auto", "onnx", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ KEYS: dict[str, Key] = {
     "format": Key("text", "--format", _text, str),
     "glob": Key("*.txt", "--glob", _text, str),
     "model": Key(None, "--model", _text, str),
+    "backend": Key("auto", "--backend", _choice(*BACKENDS), str),
     "max_size": Key(50, "--max-size", _megabytes, _number),
     "max_unpacked": Key(300, "--max-unpacked", _megabytes, _number),
 }

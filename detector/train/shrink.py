@@ -32,7 +32,7 @@ def shrink(model: RhetoricModel, tokenizer: Tokenizer, info: ModelInfo) -> tuple
     config: Any = model.encoder.config
     n_places = len(embeddings.position_embeddings.weight) - config.max_position_embeddings + info.window + 2
     n_places += info.pad_id + 1 if config.model_type == "mpnet" else 0  # its places count from after the padding's id
-    new = {name: ids[getattr(info, name)] for name in ("start_id", "end_id", "pad_id")}
+    new: dict[str, Any] = {name: ids[getattr(info, name)] for name in ("start_id", "end_id", "pad_id")}
     if config.model_type == "mpnet" and new["pad_id"] != info.pad_id:
         raise ValueError("the padding's id moved, and with it every place")
     embeddings.word_embeddings = _rows(embeddings.word_embeddings, list(ids), new["pad_id"])
@@ -52,4 +52,5 @@ def is_english(piece: str) -> bool:
 
 def _rows(embedding: nn.Embedding, rows: list[int], padding: int | None) -> nn.Embedding:
     weight: Tensor = embedding.weight.detach()[rows].clone()
-    return nn.Embedding.from_pretrained(weight, padding_idx=padding)
+    kept: nn.Embedding = nn.Embedding.from_pretrained(weight, padding_idx=padding)  # type: ignore[no-untyped-call]
+    return kept
