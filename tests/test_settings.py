@@ -403,6 +403,8 @@ def test_ctrl_c_says_what_was_written(tmp_path: Path):
     (tmp_path / "a.txt").write_text(ARTICLE)
     os.mkfifo(tmp_path / "b.txt")
     code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs start without it
         "from detector.cli import annotate, main\n"
         "from test_settings import SCRIPT, Thorough\n"
         "annotate.load_detector = lambda folder, **_: Thorough(SCRIPT)\n"
