@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from tokenizers import Tokenizer
 
-from detector.backends import AUTO, CPU, Backend, Candidate, Floats, available_cores, load_backend
+from detector.backends import AUTO, CPU, Backend, Candidate, Floats, load_backend
 from detector.decode import Scores, Setting, decode, find_words
 from detector.errors import InputError, ModelError
 from detector.folder import ModelInfo, read_folder, setting_of
@@ -284,8 +284,3 @@ def _best_techniques(spans: Sequence[Span], probabilities: Floats, within: Inven
 def technique_groups(within: Inventory) -> tuple[str, ...]:
     """The techniques an inventory tells apart, merged ones joined by ``+``."""
     return tuple(within.slug(name) for name in within.names)
-
-
-def available_threads() -> int:
-    """The cores that this process may use."""
-    return available_cores()

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_info, tiny_model, tiny_tokenizer
+from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from detector.backends.torch import TorchBackend
 from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe, TextsConfig
 from detector.corpora import Corpus
 from detector.decode import Candidate, Setting, decode
-from detector.detect import load
+from detector.detect import Detector, load
 from detector.errors import ModelError
 from detector.metrics import calibration_error
 from detector.model import load_model
@@ -37,6 +39,7 @@ from detector.train.dropout import ByteDropout
 from detector.train.features import Collator, document_rows, unpack_bits
 from detector.train.loop import TrainingModule, parameter_groups, span_loss, token_losses
 from detector.train.run import split_corpora, train
+from detector.train.shrink import shrink
 from detector.windows import CHANNELS, channel_bit
 
 QUOTE = "destroy everything"
@@ -143,6 +146,21 @@ def test_dropout_from_bytes_keeps_the_mean_and_drops_its_share():
     assert (dropped == 0).float().mean().item() == pytest.approx(26 / 256, abs=0.005)
     assert dropped.mean().item() == pytest.approx(1.0, abs=0.01)
     assert torch.equal(dropout.eval()(ones), ones)
+
+
+def test_a_shrunk_model_reads_english_as_before():
+    definition = json.loads(tiny_tokenizer().to_str())
+    renamed = {"ö": "[unused0]", "##ß": "##п"}
+    definition["model"]["vocab"] = {renamed.get(p, p): i for p, i in definition["model"]["vocab"].items()}
+    tokenizer, model, info = Tokenizer.from_str(json.dumps(definition)), tiny_model(), tiny_info()
+    documents = [Document("a", SENTENCE * 9)]
+    ((_, before),) = Detector(TorchBackend(model, info), info, tokenizer, {}, "").score(documents)
+    small, small_info = shrink(model, tokenizer, info)
+    ((_, after),) = Detector(TorchBackend(model, small_info), small_info, small, {}, "").score(documents)
+    assert small.get_vocab_size() == tokenizer.get_vocab_size() - 2
+    assert model.encoder.config.vocab_size == small.get_vocab_size()
+    assert np.array_equal(before.pieces.offsets, after.pieces.offsets)
+    assert np.allclose(before.logits, after.logits, atol=1e-6)
 
 
 def test_the_split_is_by_document_and_whole():

@@ -272,9 +272,9 @@ def default_workers(device: str) -> int:
         import torch
 
         return max(1, torch.cuda.device_count())
-    from detector.detect import available_threads
+    from detector.backends import available_cores
 
-    return available_threads() if device == "cpu" else 1
+    return available_cores() if device == "cpu" else 1
 
 
 def check_device(device: str) -> str:

@@ -1,4 +1,4 @@
-"""Dropout from random bytes: drawing a float for each element takes a fifth of a training step on a processor."""
+"""Dropout from random bytes: on a processor, drawing a float for each element takes much of a step."""
 
 from __future__ import annotations
 

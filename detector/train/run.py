@@ -26,6 +26,7 @@ from detector.train.dropout import quicken_dropout
 from detector.train.encoders import load_encoder
 from detector.train.features import Collator, make_dataset
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
+from detector.train.shrink import shrink
 from detector.train.swap import swap_corpora
 
 N_FOLDS = 5
@@ -92,8 +93,8 @@ def average(
 ) -> None:
     """Writes the model folder ``out`` with the mean of the weights of models that were trained alike.
 
-    They have to start from the same encoder and heads: then their mean is a model too, and mostly a better one than
-    each (Wortsman et al. 2022, "Model soups").
+    In 8 bits it is also shrunk, as models are that ship. They have to start from the same encoder and heads: then their
+    mean is a model too, and mostly a better one than each (Wortsman et al. 2022, "Model soups").
     """
     loaded = [load_model(folder) for folder in folders]
     first = loaded[0]
@@ -103,8 +104,9 @@ def average(
         for name, value in states[0].items()
     }
     first.model.load_state_dict(mean)
+    tokenizer, info = shrink(first.model, first.tokenizer, first.info) if eight_bit else (first.tokenizer, first.info)
     kept = list((settings or {}).values())
-    save_model(out, first.model, info=first.info, settings=kept, tokenizer=first.tokenizer, eight_bit=eight_bit)
+    save_model(out, first.model, info=info, settings=kept, tokenizer=tokenizer, eight_bit=eight_bit)
 
 
 def _train_in(

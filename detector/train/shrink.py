@@ -1,4 +1,4 @@
-"""A model without the rows of its embeddings that English text cannot reach: they are a fiftieth of what is stored."""
+"""A model without the rows of its embeddings that English text cannot reach."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ def shrink(model: RhetoricModel, tokenizer: Tokenizer, info: ModelInfo) -> tuple
     """The tokenizer and the info of ``model``, which loses the pieces of other scripts and the places past its window.
 
     Text in other scripts then reads as unknown pieces, which is what the encoder has learnt of most of it anyway.
+    Only BERT's and MPNet's kind of vocabulary is a list that can be cut; other models stay as they are.
     """
     definition = json.loads(tokenizer.to_str())
+    config: Any = model.encoder.config
+    if config.model_type not in ("bert", "mpnet") or definition["model"]["type"] != "WordPiece":
+        return tokenizer, info
     vocabulary: dict[str, int] = definition["model"]["vocab"]
     kept = [piece for piece in sorted(vocabulary, key=lambda p: vocabulary[p]) if is_english(piece)]
     ids = {vocabulary[piece]: new for new, piece in enumerate(kept)}
@@ -29,7 +33,6 @@ def shrink(model: RhetoricModel, tokenizer: Tokenizer, info: ModelInfo) -> tuple
     definition["added_tokens"] = [{**token, "id": ids[token["id"]]} for token in definition["added_tokens"]]
     definition["post_processor"] = None  # windows are framed by the backends
     embeddings: Any = model.encoder.embeddings
-    config: Any = model.encoder.config
     n_places = len(embeddings.position_embeddings.weight) - config.max_position_embeddings + info.window + 2
     n_places += info.pad_id + 1 if config.model_type == "mpnet" else 0  # its places count from after the padding's id
     new: dict[str, Any] = {name: ids[getattr(info, name)] for name in ("start_id", "end_id", "pad_id")}
