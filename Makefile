@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs audit clean
 
 demo: $(VENV)/installed
 	$(BIN)/detector annotate seeds/why-asian-nato-finds-no-support.txt
@@ -13,6 +13,9 @@ test: $(VENV)/installed-test lint
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+audit: $(VENV)/installed-audit
+	$(BIN)/python .ci/audit.py
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -31,6 +34,10 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
+$(VENV)/installed-audit: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
 	touch $@
 
 clean:

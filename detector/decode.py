@@ -94,11 +94,15 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The token head's outputs for a whole document: ``logits`` ``(n_pieces, 24)`` before any corpus bias."""
+    """The token head's outputs for a whole document: ``logits`` ``(n_pieces, 24)`` before any corpus bias.
+
+    ``mean`` ``(width,)`` is the mean vector of its pieces half-way through the encoder; None of a text without pieces.
+    """
 
     pieces: Pieces
     words: Words
     logits: Floats
+    mean: Floats | None = None
 
 
 def decode(text: str, scores: Scores, setting: Setting, *, gap: int) -> tuple[Span, ...]:

@@ -16,6 +16,7 @@ from detector.backends import AUTO, CPU, Backend, Candidate, Floats, load_backen
 from detector.decode import Scores, Setting, decode, find_words
 from detector.errors import InputError, ModelError
 from detector.folder import ModelInfo, read_folder, setting_of
+from detector.likeness import Likeness, read_likeness, unlike_training
 from detector.spans import Document, Span
 from detector.techniques import NAMES, Inventory, inventory
 from detector.windows import CHANNELS, Pieces, Window, cut_windows, piece_range, tokenize, window_of_range
@@ -57,7 +58,8 @@ def load(
     """
     files = read_folder(find_model(folder))
     chosen = load_backend(backend, files, device=device or CPU, threads=threads)
-    return Detector(chosen, files.info, files.tokenizer, dict(files.settings), files.hash)
+    likeness = read_likeness(files.path, width=int(files.encoder["hidden_size"]))
+    return Detector(chosen, files.info, files.tokenizer, dict(files.settings), files.hash, likeness)
 
 
 def find_model(name: str | Path | None = None) -> Path:
@@ -91,13 +93,20 @@ class Detector:
     """Finds and names the techniques in texts. Every character of every document is read."""
 
     def __init__(
-        self, backend: Backend, info: ModelInfo, tokenizer: Tokenizer, settings: dict[str, Setting], model_hash: str
+        self,
+        backend: Backend,
+        info: ModelInfo,
+        tokenizer: Tokenizer,
+        settings: dict[str, Setting],
+        model_hash: str,
+        likeness: Likeness | None = None,
     ) -> None:
         self.backend = backend
         self.info = info
         self.tokenizer = tokenizer
         self.settings = settings
         self.model_hash = model_hash
+        self.likeness = likeness
 
     @classmethod
     def from_folder(cls, loaded: ModelFolder, *, device: str = CPU) -> Detector:
@@ -112,6 +121,10 @@ class Detector:
         """The model's name."""
         return self.info.name
 
+    def tokenize(self, text: str) -> Pieces:
+        """The pieces of a text of any length."""
+        return _tokenize(self.tokenizer, text)
+
     def setting(self, strictness: str) -> Setting:
         """The setting of that name; `ModelError` names the ones there are."""
         return setting_of(self.settings, strictness)
@@ -122,11 +135,21 @@ class Detector:
         return document.spans
 
     def annotate(self, documents: Iterable[Document], *, strictness: str = "balanced") -> Iterator[Document]:
-        """The documents in the same order with the spans found in them, streamed; ``n_read`` is all of each text."""
+        """The documents in the same order with the spans found in them, streamed; ``n_read`` is all of each text.
+
+        Where a text is unlike those of the training, sentences in ``meta["warnings"]`` say so.
+        """
         setting = self.setting(strictness)
         for document, scores in self.score(documents):
             spans = decode(document.text, scores, setting, gap=self.info.gap)
-            yield document.with_spans(spans, n_read=len(document.text))
+            warned = document.with_warnings(self.unlike_training(document.text, scores))
+            yield warned.with_spans(spans, n_read=len(document.text))
+
+    def unlike_training(self, text: str, scores: Scores) -> tuple[str, ...]:
+        """The reasons why findings in a text are worth little; none where the model folder has no statistics."""
+        if self.likeness is None:
+            return ()
+        return unlike_training(self.likeness, text, scores.mean, len(scores.pieces))
 
     def score(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Scores]]:
         """Each document with the token head's outputs for all its pieces, in order, streamed."""
@@ -134,10 +157,10 @@ class Detector:
         prepared = _ahead(lambda chunk: [self._prepare(document) for document in chunk], _chunks(documents))
         encoded = _ahead(lambda chunk: (chunk, self._encode(chunk, stopped)), prepared)
         try:
-            for chunk, logits in encoded:
-                for each, values in zip(chunk, logits, strict=True):
+            for chunk, outputs in encoded:
+                for each, (logits, mean) in zip(chunk, outputs, strict=True):
                     words = find_words(each.document.text, each.pieces)
-                    yield each.document, Scores(each.pieces, words, values)
+                    yield each.document, Scores(each.pieces, words, logits, mean)
         finally:
             stopped.set()  # and only then `encoded` goes, which waits for its thread
 
@@ -157,23 +180,30 @@ class Detector:
         return replace(document, spans=_best_techniques(document.spans, probabilities, within or inventory("detector")))
 
     def _prepare(self, document: Document) -> _Prepared:
-        pieces = _tokenize(self.tokenizer, document.text)
+        pieces = self.tokenize(document.text)
         windows = cut_windows(document.text, pieces, size=self.info.window, overlap=self.info.overlap)
         return _Prepared(document, pieces, windows)
 
-    def _encode(self, chunk: Sequence[_Prepared], stopped: threading.Event) -> list[Floats]:
-        """The token head's outputs for all pieces of each document; unfinished where nobody waits for them."""
+    def _encode(self, chunk: Sequence[_Prepared], stopped: threading.Event) -> list[tuple[Floats, Floats | None]]:
+        """Logits and mean of each document, as in `Scores`; unfinished where nobody waits for them."""
         logits = [np.empty((len(p.pieces), len(CHANNELS)), dtype=np.float32) for p in chunk]
+        means: list[Floats | None] = [None] * len(chunk)
+        n_shown = [sum(map(len, prepared.windows)) for prepared in chunk]
         jobs = [(i, window) for i, prepared in enumerate(chunk) for window in prepared.windows]
         jobs.sort(key=lambda job: -len(job[1]))
         for start in range(0, len(jobs), ENCODED_TOGETHER):
             if stopped.is_set():
                 break
             part = jobs[start : start + ENCODED_TOGETHER]
-            scored = self.backend.score([chunk[i].pieces.ids[w.first : w.last] for i, w in part])
-            for (i, w), values in zip(part, scored, strict=True):
-                logits[i][w.decide_first : w.decide_last] = values[w.decide_first - w.first : w.decide_last - w.first]
-        return logits
+            encoded = self.backend.encode([chunk[i].pieces.ids[w.first : w.last] for i, w in part])
+            for (i, w), each in zip(part, encoded, strict=True):
+                if not np.isfinite(each.logits).all():
+                    raise ModelError(f"{self.name}: its scores are no numbers: name another model, or train it again")
+                decided = each.logits[w.decide_first - w.first : w.decide_last - w.first]
+                logits[i][w.decide_first : w.decide_last] = decided
+                share, before = np.float32(len(w) / n_shown[i]) * each.mean, means[i]
+                means[i] = share if before is None else before + share
+        return list(zip(logits, means, strict=True))
 
     def _span_probabilities(self, document: Document, corpus: str | None) -> Floats:
         """Probabilities ``(n_spans, 23)`` of the spans' techniques; even where a span touches no piece."""

@@ -15,6 +15,19 @@ from tokenizers import Tokenizer
 
 from detector.decode import Calibration, Setting
 from detector.errors import ModelError
+from detector.folder_checks import (
+    Stored,
+    check_encoder,
+    check_files,
+    check_header,
+    check_info,
+    check_room,
+    check_setting,
+    check_shapes,
+    check_tokenizer,
+    header_bytes,
+    loaded_tokenizer,
+)
 from detector.techniques import NAMES
 
 SCHEMA = 2
@@ -69,16 +82,20 @@ class ModelFiles:
 def read_folder(folder: Path) -> ModelFiles:
     """The model in ``folder`` but for its weights; nothing is fetched and nothing unpickled.
 
-    Raises `ModelError` where a file is missing or does not fit.
+    Raises `ModelError` where a file is missing, does not fit, or is refused (see `detector.folder_checks`).
     """
-    info_json = read_json(folder / "model.json")
-    if info_json.get("schema") != SCHEMA:
-        raise ModelError(f"{folder}: model schema {info_json.get('schema')} is not {SCHEMA}; use a matching version")
     try:
+        check_files(folder)
+        info_json = read_json(folder / "model.json")
+        if info_json.get("schema") != SCHEMA:
+            stated = f"{info_json.get('schema')!r:.20}"
+            raise ModelError(f"{folder}: model schema {stated} is not {SCHEMA}; use a matching version")
         info = _info(info_json)
-        settings = {name: _setting(value) for name, value in read_json(folder / "settings.json").items()}
+        settings = {name: _setting(name, value) for name, value in read_json(folder / "settings.json").items()}
         encoder = read_json(folder / "encoder.json")
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        check_encoder(encoder)
+        check_tokenizer(read_json(folder / "tokenizer.json"))
+        tokenizer = loaded_tokenizer(folder / "tokenizer.json")
     except ModelError:
         raise
     except Exception as error:  # the many ways in which a damaged file fails, from as many libraries
@@ -95,18 +112,34 @@ def setting_of(settings: Mapping[str, Setting], strictness: str) -> Setting:
     return settings[strictness]
 
 
-def read_weights(folder: Path) -> dict[str, Array]:
+def read_weights(files: ModelFiles) -> dict[str, Array]:
     """The stored tensors by name, mapped and not read: 8-bit matrices as they are, 16-bit ones in 32-bit floats.
 
-    Raises `ModelError` where the weights are missing or a file is cut short.
+    Raises `ModelError` where the weights are missing, a file is cut short, a number is none, or heads, embeddings or
+    tokenizer do not fit each other.
     """
     tensors: dict[str, Array] = {}
     try:
-        for path in weight_files(folder):
+        for path in weight_files(files.path):
             tensors.update(_map_safetensors(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise unusable(folder, error) from error
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
+        info, largest = files.info, max(files.tokenizer.get_vocab().values())
+        check_shapes(shapes, files.encoder, n_corpora=len(info.corpora))
+        largest = max(largest, info.start_id, info.end_id, info.pad_id)
+        check_room(shapes, files.encoder, window=info.window + 2, largest_id=largest)  # 2: a piece at each end
+    except KeyError as error:
+        raise unusable(files.path, ValueError(f"it has no {error}")) from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise unusable(files.path, error) from error
     return tensors
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """The tensors of one file of a model folder, as `read_weights` gives them; ValueError where it is damaged."""
+    try:
+        return _map_safetensors(path)
+    except (OSError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path.name}: {error}") from error
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -136,7 +169,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file of a model folder; `ModelError` where there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); install or train the model again") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path}: expected a JSON object; install or train the model again")
@@ -145,27 +178,28 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _map_safetensors(path: Path) -> dict[str, Array]:
     """The tensors of one file: a header's length in eight bytes, the header in JSON, then the tensors' bytes."""
-    content = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
-    start = 8 + int.from_bytes(content[:8].tobytes(), "little")
-    header = json.loads(content[8:start].tobytes())
-    header.pop("__metadata__", None)
-    return {name: _tensor(content[start:], entry) for name, entry in header.items()}
+    header = header_bytes(path)
+    content = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)[8 + len(header) :]
+    tensors = check_header(json.loads(header), len(content))
+    return {name: _tensor(content, name, stored) for name, stored in tensors.items()}
 
 
-def _tensor(content: Array, entry: Mapping[str, Any]) -> Array:
-    first, last = entry["data_offsets"]
-    if last > len(content):
-        raise ValueError("the weights are cut short")
-    values: Array = content[first:last].view(_TYPES[entry["dtype"]]).reshape(entry["shape"])
-    # A bfloat16 is the upper half of a float.
-    return (values.astype(np.uint32) << 16).view(np.float32) if entry["dtype"] == "BF16" else values
+def _tensor(content: Array, name: str, stored: Stored) -> Array:
+    values: Array = content[stored.first : stored.last].view(_TYPES[stored.dtype]).reshape(stored.shape)
+    if stored.dtype == "BF16":  # the upper half of a float
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} holds numbers that are none")
+    return values
 
 
 def _info(value: Mapping[str, Any]) -> ModelInfo:
+    check_info(value)
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
     return ModelInfo(**fields)
 
 
-def _setting(value: Mapping[str, Any]) -> Setting:
+def _setting(name: str, value: Mapping[str, Any]) -> Setting:
+    check_setting(name, value)
     calibration = {c: Calibration(tuple(v["weights"]), v["offset"]) for c, v in value["calibration"].items()}
     return Setting(**{**value, "calibration": calibration})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
@@ -24,8 +24,8 @@ from detector.folder import (
     ModelInfo,
     folder_hash,
     read_folder,
+    read_weights,
     unusable,
-    weight_files,
 )
 from detector.techniques import NAMES
 from detector.windows import CHANNELS
@@ -64,10 +64,14 @@ class SpanBatch:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """``hidden`` ``(n_windows, n_pieces, width)``; ``token_logits`` ``(n_windows, n_pieces, 24)``, no corpus bias."""
+    """``hidden`` ``(n_windows, n_pieces, width)``; ``token_logits`` ``(n_windows, n_pieces, 24)``, no corpus bias.
+
+    ``middle`` is like ``hidden``, but half-way through the encoder's layers; None where it was not asked for.
+    """
 
     hidden: Tensor
     token_logits: Tensor
+    middle: Tensor | None = None
 
 
 class RhetoricModel(nn.Module):
@@ -93,10 +97,14 @@ class RhetoricModel(nn.Module):
         nn.init.zeros_(self.token_bias.weight)
         nn.init.zeros_(self.span_bias.weight)
 
-    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> Encoded:
+    def encode(self, input_ids: Tensor, attention_mask: Tensor, *, with_middle: bool = False) -> Encoded:
         """Piece vectors and token-head outputs; both inputs are ``(n_windows, n_pieces)``."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return Encoded(hidden, self.token_head(self.dropout(hidden)))
+        asked = {"output_hidden_states": True} if with_middle else {}
+        outputs = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **asked)
+        hidden = outputs.last_hidden_state
+        states = outputs.hidden_states if with_middle else None  # those of the embeddings, then of each layer
+        middle = states[(len(states) - 1) // 2] if states else None
+        return Encoded(hidden, self.token_head(self.dropout(hidden)), middle)
 
     def classify(self, encoded: Encoded, spans: SpanBatch) -> Tensor:
         """Span-head outputs ``(n_spans, 23)`` without corpus bias."""
@@ -177,16 +185,17 @@ def load_model(folder: Path) -> ModelFolder:
 
 def load_weights(files: ModelFiles) -> RhetoricModel:
     """The torch module of a model folder, in 32-bit floats and evaluation mode; `ModelError` where it does not fit."""
+    stored = {name: torch.from_numpy(array.copy()) for name, array in read_weights(files).items()}
     try:
         model = _build(files.encoder, files.info)
-        stored = {name: tensor for path in weight_files(files.path) for name, tensor in load_file(path).items()}
-        missing = model.load_state_dict(unpack(stored), strict=False)
+        _check_fit(model, stored, files.path)
+        model.to_empty(device="cpu")
+        _fill_buffers(model)
+        model.load_state_dict(unpack(stored), strict=False)
     except ModelError:
         raise
     except Exception as error:  # the many ways in which damaged weights fail, from as many libraries
         raise unusable(files.path, error) from error
-    if missing.unexpected_keys or any("position_ids" not in key for key in missing.missing_keys):
-        raise ModelError(f"{files.path}: the weights do not fit encoder.json; install or train the model again")
     return model.eval()
 
 
@@ -232,13 +241,20 @@ def _shards(tensors: Mapping[str, Tensor]) -> Iterable[dict[str, Tensor]]:
 
 
 def _build(encoder_json: Mapping[str, Any], info: ModelInfo) -> RhetoricModel:
+    """The module without room for its weights: an encoder.json may ask for more than there is."""
     config = AutoConfig.for_model(**encoder_json)
     with torch.device("meta"):
         encoder = AutoModel.from_config(config, **_no_pooler(config))
-        model = RhetoricModel(encoder, n_corpora=len(info.corpora))
-    model.to_empty(device="cpu")
-    _fill_buffers(model)
-    return model
+        return RhetoricModel(encoder, n_corpora=len(info.corpora))
+
+
+def _check_fit(model: nn.Module, stored: Mapping[str, Tensor], folder: Path) -> None:
+    """Raises `ModelError` where a weight is missing, is of another shape, or has no place."""
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    given = {name: tensor.shape for name, tensor in stored.items() if not name.endswith(SCALE)}
+    differing = {name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name)}
+    if any("position_ids" not in name for name in differing):
+        raise ModelError(f"{folder}: the weights do not fit encoder.json; install or train the model again")
 
 
 def _fill_buffers(model: nn.Module) -> None:

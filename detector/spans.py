@@ -13,17 +13,32 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Cue:
+    """Characters ``[start, end)``, mostly one word, that carried a finding.
+
+    Without them, the log-odds of the finding's technique are lower by ``weight`` (see `detector.why`).
+    """
+
+    start: int
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Span:
     """Characters ``[start, end)`` that use a technique.
 
     ``technique`` is a slug of the inventory, or several joined by ``+`` where an older inventory merged them
-    (see `techniques.members`). ``confidence`` is a calibrated probability, 1.0 for a span a person annotated.
+    (see `techniques.members`). ``confidence`` is a calibrated probability, 1.0 for a span a person annotated. ``why``
+    are the words that carried it, strongest first; None where that was not measured. It does not count when spans are
+    compared.
     """
 
     start: int
     end: int
     technique: str
     confidence: float = 1.0
+    why: tuple[Cue, ...] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -45,6 +60,17 @@ class Document:
     def quote(self, span: Span) -> str:
         """The characters of ``span``."""
         return self.text[span.start : span.end]
+
+    def with_warnings(self, warnings: Iterable[str]) -> Document:
+        """The same document with these sentences after those in ``meta["warnings"]``; itself where there are none."""
+        more = list(warnings)
+        return replace(self, meta={**self.meta, "warnings": [*self.warnings, *more]}) if more else self
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before findings are trusted: the sentences in ``meta["warnings"]``."""
+        stated = self.meta.get("warnings")
+        return tuple(one for one in stated if isinstance(one, str)) if isinstance(stated, (list, tuple)) else ()
 
     def with_spans(self, spans: Iterable[Span], *, n_read: int | None = None) -> Document:
         """The same text with these spans in reading order: by start, longest first, then by technique."""

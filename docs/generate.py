@@ -1,8 +1,8 @@
 """The pages that are made of what the package holds, as a hook of MkDocs: they cannot fall behind it.
 
 A page for each technique and one with all families (of the inventory), the command reference (of the command line), the
-model card, and the measurements (of ``eval/results``). A comment ``<!-- card: HEADING -->`` in a page becomes that
-section of the model card.
+model card, the measurements (of ``eval/results``), and ``SECURITY.md``. A comment ``<!-- card: HEADING -->`` in a page
+becomes that section of the model card, ``<!-- diagram: FILE -->`` a picture that a script draws.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from detector.techniques import Example, Technique, all_techniques, families, in
 ROOT = Path(__file__).parents[1]
 CARD = SHIPPED / DEFAULT_MODEL / "README.md"
 RESULTS = ROOT / "eval" / "results"
+SECURITY = ROOT / "SECURITY.md"
 TECHNIQUES = "techniques/index.md"
+NOT_IN_CARD = "The card of this model does not have it: `detector calibrate` and `python eval/card.py` write it."
 MOST_ROWS = 60
 Table = list[Mapping[str, Any]]
 
@@ -51,7 +53,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """A page with sections of the model card where it asks for them."""
-    return re.sub(r"<!-- card: (.+?) -->", lambda match: card_section(match[1]), markdown)
+    markdown = re.sub(r"<!-- card: (.+?) -->", lambda match: card_sections().get(match[1], NOT_IN_CARD), markdown)
+    return re.sub(r"<!-- diagram: (.+?) -->", lambda match: diagram(match[1]), markdown)
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -61,6 +64,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "commands.md", commands_page()
     yield "model-card.md", CARD.read_text(encoding="utf-8")
     yield "measurements.md", measurements()
+    yield "security.md", SECURITY.read_text(encoding="utf-8")
 
 
 # -- techniques ------------------------------------------------------------------------------------------------------
@@ -172,8 +176,22 @@ def cell(text: str) -> str:
 
 def card_section(heading: str) -> str:
     """A section of the model card without its heading; raises KeyError where the card has none of that name."""
+    return card_sections()[heading]
+
+
+def diagram(name: str) -> str:
+    """The picture of that name in ``docs/images``, with its own title; what to run where it is not there."""
+    path = ROOT / "docs" / "images" / name
+    if not path.is_file():
+        return f"`{name}` has not been drawn: run the script in `eval/` that does."
+    title = re.search(r"<title>(.+?)</title>", path.read_text(encoding="utf-8"))
+    return f"![{title[1] if title else name}](images/{name})"
+
+
+def card_sections() -> dict[str, str]:
+    """The sections of the model card by their headings."""
     _, *parts = re.split(r"^## (.+)\n", CARD.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(parts[::2], parts[1::2], strict=True))[heading].strip()
+    return {heading: text.strip() for heading, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def measurements() -> str:

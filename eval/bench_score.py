@@ -9,8 +9,9 @@ in the JSONL file ``--articles``, or from the one in ``seeds/``. Every run is th
 not depend on the model, in an hour rather than a day. The share of time outside the encoder is always that of the
 shipped model (or ``--model``), on ``--outside`` documents, on one thread.
 
-Memory is that of the largest process of a run (Ray's actors are nobody's children and are not counted). The numbers go
-to ``eval/results/bench_score.json`` (``--output``).
+Memory is that of the largest process of a run (Ray's actors are nobody's children and are not counted). It is never
+less than what this script itself has used before, so what is large is done in processes of its own. The numbers go to
+``eval/results/bench_score.json`` (``--output``).
 """
 
 from __future__ import annotations
@@ -65,9 +66,8 @@ def bench(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     outside = json.loads(python(__file__, "--measure-outside", str(few), *model_option(options)).stdout)
     print(f"outside the encoder: {outside['share']:.1%} of {outside['seconds']:.1f} s ({options.outside} documents)")
     if options.tiny:
-        from tiny import make_tiny  # of this folder
-
-        options.model = str(make_tiny(folder / "tiny"))
+        python(str(Path(__file__).with_name("tiny.py")), str(folder / "tiny"))
+        options.model = str(folder / "tiny")
     runs = {
         "small, 1 process": run(small, folder / "a", options, "--workers", "1"),
         "small, 2 processes": run(small, folder / "b", options, "--workers", "2"),
@@ -122,17 +122,17 @@ def outside_encoder(corpus: str, model: str | None) -> dict[str, float]:
 
     # One thread is what a worker has; so time of the processor tells, whatever else the machine does.
     loaded = detector.load(model, threads=1)
-    inside, score = 0.0, loaded.backend.score
+    inside, encode = 0.0, loaded.backend.encode
 
     def timed(windows: Any) -> Any:
         nonlocal inside
         start = time.process_time()
         try:
-            return score(windows)
+            return encode(windows)
         finally:
             inside += time.process_time() - start
 
-    loaded.backend.score = timed  # type: ignore[method-assign]
+    loaded.backend.encode = timed  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as out:
         start = time.process_time()
         score_corpus(Job((corpus,), out, Settings("bench", loaded.name, loaded.model_hash)), detector=loaded)

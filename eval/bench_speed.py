@@ -335,20 +335,20 @@ def outside(detector: Detector, texts: Sequence[str], processor: float) -> float
     """The share of processor time that is not the encoder's: that of a run whose encoder knows its answers."""
     backend: Any = detector.backend
     answers: dict[bytes, Any] = {}
-    encode = backend.score
+    encode = backend.encode
 
     def recording(windows: Sequence[Any]) -> list[Any]:
         scored: list[Any] = encode(windows)
         answers.update((window.tobytes(), values) for window, values in zip(windows, scored, strict=True))
         return scored
 
-    backend.score = recording
+    backend.encode = recording
     list(detector.annotate(documents(texts)))
-    backend.score = lambda windows: [answers[window.tobytes()] for window in windows]
+    backend.encode = lambda windows: [answers[window.tobytes()] for window in windows]
     start = time.process_time()
     list(detector.annotate(documents(texts)))
     seconds = time.process_time() - start
-    backend.score = encode
+    backend.encode = encode
     return seconds / processor
 
 

@@ -115,14 +115,15 @@ def bits(
     fold: Annotated[int, typer.Option()] = 0,
     data: DataOption = DATA,
 ) -> None:
-    """Compare the average of runs in 8 bits with the same in 16."""
+    """Compare the average of runs in 8 bits with the same in 16, both at the settings chosen for the 16 bits."""
     quiet_libraries()
     corpora = corpora_in(data)
     models = {"16 bits": RUNS / "sixteen", "8 bits": RUNS / "eight"}
     average([RUNS / member / "model" for member in members], models["16 bits"], eight_bit=False)
     loaded = load_model(models["16 bits"])
     save_model(models["8 bits"], loaded.model, info=loaded.info, settings=[], tokenizer=loaded.tokenizer)
-    results = {label: measure(folder, corpora, fold=fold) for label, folder in models.items()}
+    chosen_by = models["16 bits"]
+    results = {label: measure(folder, corpora, fold=fold, chosen_by=chosen_by) for label, folder in models.items()}
     for label, (metric_corpus, metric) in COLUMNS.items():
         values = {name: 100 * f1(result, metric_corpus, metric) for name, result in results.items()}
         print(f"{label}: " + ", ".join(f"{n} {v:.2f}" for n, v in values.items()), end="")
@@ -151,14 +152,21 @@ def table(
             print(f"| − {against} | | " + " | ".join(deltas) + " | | |")
 
 
-def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int) -> dict[str, Any]:
-    """What a model folder reaches on the held-out documents at each setting, cross-fitted over two halves of them."""
+def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int, chosen_by: Path | None = None) -> dict[str, Any]:
+    """What a model folder reaches on the held-out documents at each setting, cross-fitted over two halves of them.
+
+    ``chosen_by``: another model folder, for whose scores the settings are chosen.
+    """
     detector = load(model)
+    chooser = load(chosen_by) if chosen_by else detector
     held_out = split_corpora(corpora, fold=fold).validation
     scored, biases = scored_documents(detector, held_out), token_biases(detector)
+    theirs = scored_documents(chooser, held_out) if chosen_by else scored
+    own = {(s.document.id, s.inventory.name): s for part in scored.values() for s in part}
     results: dict[str, Any] = {}
     for plan in PLANS:
-        pairs = cross_fitted(plan, scored, biases, gap=detector.info.gap)
+        chosen = cross_fitted(plan, theirs, biases, gap=detector.info.gap)
+        pairs = [(own[s.document.id, s.inventory.name], setting) for s, setting in chosen]
         results[plan.name] = {}
         for name in [n for n in held_out if n in plan.chosen_on]:
             corpus, predictions = predictions_of(detector, held_out[name], pairs, habits=name)

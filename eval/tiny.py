@@ -1,10 +1,13 @@
 """A model folder that costs next to nothing: the shipped tokenizer and settings around an encoder of random weights.
 
+    python eval/tiny.py FOLDER
+
 What it finds means nothing. It is for measuring everything around the encoder, and for large runs in little time.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,3 +39,7 @@ def make_tiny(folder: Path) -> Path:
     settings = list(shipped.settings.values())
     save_model(folder, model.eval(), info=info, settings=settings, tokenizer=shipped.tokenizer)
     return folder
+
+
+if __name__ == "__main__":
+    make_tiny(Path(sys.argv[1]))

@@ -78,6 +78,8 @@ def test_onnx_gives_what_torch_gives(files, whole):
     candidates = [Candidate(0, 0, 0, 1), Candidate(3, 2, 20, 2), Candidate(5, 0, len(windows[5]) - 1, 9)]
     reference, backend = load_torch(files), OnnxBackend(files, whole=whole)
     assert largest_difference(reference.score(windows), backend.score(windows)) < tolerance
+    means = [[encoded.mean for encoded in each.encode(windows)] for each in (reference, backend)]
+    assert largest_difference(*means) < tolerance
     assert np.abs(reference.classify(windows, candidates) - backend.classify(windows, candidates)).max() < tolerance
     for corpus in files.info.corpora:
         assert np.array_equal(reference.token_bias(corpus), backend.token_bias(corpus))

@@ -22,7 +22,7 @@ from detector.report.compare import comparison_page
 from detector.report.corpus import corpus_files
 from detector.report.html import article_page, articles_page
 from detector.report.results import read_result_file
-from detector.spans import Document, Span
+from detector.spans import Cue, Document, Span
 from detector.techniques import NAMES
 from detector.writers.provenance import Provenance
 
@@ -350,6 +350,20 @@ def test_further_clicks_take_the_findings_under_the_first(visit: Open):
     assert seen == ["3", "2", "1", "3"]
 
 
+def explained_page() -> str:
+    spans = [Span(9, 22, "loaded-language", 0.8, (Cue(9, 17, 2.0), Cue(26, 28, 0.7))), Span(0, 4, "doubt", 0.4, ())]
+    return article_page(Document("a", "They are peddling fear of us.").with_spans(spans), PROVENANCE, created=DAY)
+
+
+def test_the_words_that_carried_a_finding_are_marked_while_it_is_chosen(visit: Open):
+    one = visit(explained_page())
+    marked = one.page.locator(".cue.chosen")
+    one.page.locator("#n2 .go").click()
+    assert marked.all_text_contents() == ["peddling", "us"]
+    one.page.keyboard.press("k")
+    assert marked.all_text_contents() == []
+
+
 def test_the_strip_leads_to_its_place(visit: Open):
     one = visit(seed_page())
     one.page.locator(".strip rect").last.click()
@@ -431,6 +445,13 @@ def test_axe_finds_nothing_serious_in_an_article(visit: Open, theme: str):
     one.page.keyboard.press("j")
     one.page.locator(".menu summary").click()
     one.page.locator(".fold summary").click()
+    assert axe(one) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_where_words_are_marked(visit: Open, theme: str):
+    one = visit(explained_page(), address="#f=2", color_scheme=theme)
+    assert one.page.locator(".cue.chosen").count() == 2
     assert axe(one) == []
 
 

@@ -762,13 +762,13 @@ def run(tiny_model_folder, tmp_path, monkeypatch, capfd):
 
 def test_the_command_tells_what_it_did(run, tmp_path):
     write_jsonl(tmp_path / "c.jsonl", 10)
-    assert run("c.jsonl", "--out", "out") == (0, "", "out: 10 documents in 1 parts\n")
+    assert run("c.jsonl", "--out", "out") == (0, "", "out: 10 documents in 1 part\n")
     assert run("c.jsonl", "--out", "q", "--quiet", "--keep", "outlet,n") == (0, "", "")
     assert rows_of(tmp_path / "q")[1]["outlet"] == "B"
     with (tmp_path / "c.jsonl").open("a") as file:
         file.write("{oops\n")
     code, _, err = run("c.jsonl", "--out", "bad")
-    assert (code, err.splitlines()[0]) == (0, "bad: 10 documents in 1 parts, 1 errors")
+    assert (code, err.splitlines()[0]) == (0, "bad: 10 documents in 1 part, 1 error")
     assert "bad/errors.jsonl lists what could not be read" in err
 
 
@@ -779,7 +779,7 @@ def test_the_command_warns_once_of_other_languages(run, tmp_path, guard: str, do
     write_texts(tmp_path / "c.jsonl", GERMAN, GERMAN, "They")
     code, _, err = run("c.jsonl", "--out", "out", "--language-guard", guard, "--quotes", "skip")
     told = f"warning: out: 2 documents in other languages (column language), the model has only read en: {done}\n"
-    assert (code, err) == (0, "out: 3 documents in 1 parts\n" + (told if done else ""))
+    assert (code, err) == (0, "out: 3 documents in 1 part\n" + (told if done else ""))
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["quotes"] == "skip"
 
 
@@ -866,7 +866,7 @@ def test_progress_names_documents_rate_errors_and_time_left():
     progress = Progress(n_kept=5, n_documents=10, n_pieces=2000, n_errors=1, fraction=0.5, fraction_before=0.1)
     progress.scoring_since = monotonic() - 100
     line = score_command.progress_line(progress)
-    assert line == "10 documents (and 5 before), 20 pieces/s, 1 errors, 2:05 left"
+    assert line == "10 documents (and 5 before), 20 pieces/s, 1 error, 2:05 left"
     assert score_command.progress_line(Progress()) == "0 documents, starting, 0 errors"
 
 

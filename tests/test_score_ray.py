@@ -34,7 +34,7 @@ def test_ray_goes_on_where_the_local_engine_stopped_with_the_same_bytes(tiny_mod
     assert len(list((tmp_path / "ray").glob("part-*"))) == 2
     ray = detector(*line, "2", "--out", "ray", "--engine", "ray", cwd=tmp_path)
     assert ray.returncode == 0, ray.stderr
-    assert "ray: 59 documents in 8 parts, 1 errors\n" in ray.stderr
+    assert "ray: 59 documents in 8 parts, 1 error\n" in ray.stderr
     assert content(tmp_path / "ray") == content(tmp_path / "local")
 
 

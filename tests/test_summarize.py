@@ -251,7 +251,7 @@ def test_what_a_reader_should_know_is_said(tmp_path, capfd):
     pq.write_table(same, path)
     _, _, err = run(capfd, str(twice))
     assert "the run is not finished: these are the parts there are" in err
-    assert "2 documents have an id that another has too; all are counted" in err
+    assert "2 documents with an id that another has too; all are counted" in err
 
 
 @pytest.mark.parametrize(

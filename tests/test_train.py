@@ -70,6 +70,10 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def held_out(corpora: dict[str, Corpus]) -> list[Document]:
+    return [d for corpus in split_corpora(corpora, fold=0).validation.values() for d in corpus.documents]
+
+
 def recipe(encoder: Path, epochs: int = 3) -> Recipe:
     return Recipe(
         "tiny",
@@ -91,6 +95,10 @@ def test_training_learns_records_and_the_folder_loads(encoder_folder, tmp_path):
     card = (tmp_path / "model" / "README.md").read_text()
     assert "| 7 |" in card
     assert "| strict |" in card
+    assert "| Loaded language | " in card
+    assert ("## Errors" in card) == any(record["errors"].values())
+    assert record["techniques"]["loaded-language"]["n_gold"] == sum(len(d.spans) for d in held_out(CORPORA))
+    assert detector.likeness is not None
     assert detector.settings["balanced"].precision == record["validation"]["balanced"]["flc"]["precision"]
     assert set(detector.settings) == {p.name for p in PLANS}
     text = CORPORA["ptc"].documents[2].text

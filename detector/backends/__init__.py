@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.errors import ModelError
-from detector.folder import ModelFiles
+from detector.folder import ModelFiles, unusable
+from detector.windows import CHANNELS
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -32,6 +33,17 @@ class Candidate:
     first: int
     last: int
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What a window gives: ``logits`` ``(n_pieces, 24)`` of the token head, without corpus bias; ``mean`` ``(width,)``.
+
+    The mean is that of the piece vectors half-way through the encoder's layers, special pieces left out.
+    """
+
+    logits: Floats
+    mean: Floats
 
 
 @dataclass(slots=True)
@@ -56,6 +68,9 @@ class Backend(Protocol):
     precision: str
     """What its products are of: ``float32``, ``bfloat16``, or ``int8 halves``."""
     work: WorkCount
+
+    def encode(self, windows: Sequence[Ints]) -> list[Encoded]:
+        """What each window gives."""
 
     def score(self, windows: Sequence[Ints]) -> list[Floats]:
         """Token-head outputs without corpus bias of each window: ``(n_pieces, 24)`` each."""
@@ -119,15 +134,33 @@ def _onnx_obstacle(files: ModelFiles, device: str) -> str | None:
 
 
 def load_backend(name: str, files: ModelFiles, *, device: str = CPU, threads: int | None = None) -> Backend:
-    """The backend of that name (see `choose_backend`) over a model folder, on so many threads of the CPU."""
+    """The backend of that name (see `choose_backend`) over a model folder, on so many threads of the CPU.
+
+    Raises `ModelError`, also where weights and encoder turn out not to fit when they are tried.
+    """
     chosen = choose_backend(name, files, device=device)
+    backend: Backend
     if chosen == "onnx":
         from detector.backends.onnx import OnnxBackend
 
-        return OnnxBackend(files, threads=threads or default_threads())
-    from detector.backends.torch import load_torch
+        backend = OnnxBackend(files, threads=threads or default_threads())
+    else:
+        from detector.backends.torch import load_torch
 
-    return load_torch(files, device=device, threads=threads)
+        backend = load_torch(files, device=device, threads=threads)
+    _try(backend, files)
+    return backend
+
+
+def _try(backend: Backend, files: ModelFiles) -> None:
+    """Encodes a window of one piece, and forgets the work."""
+    try:
+        (logits,) = backend.score([np.array([files.info.pad_id], dtype=np.int64)])
+    except Exception as error:  # the libraries' own kinds, which have no common one
+        raise unusable(files.path, error) from error
+    if logits.shape != (1, len(CHANNELS)):
+        raise unusable(files.path, ValueError(f"its outputs are of the shape {logits.shape}"))
+    backend.work = WorkCount()
 
 
 def default_threads() -> int:

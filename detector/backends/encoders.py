@@ -75,14 +75,14 @@ class Weights:
 
 
 def encoder_graph(files: ModelFiles, weights: Weights, *, whole: bool) -> tuple[bytes, dict[str, Array]]:
-    """The graph's file and its large arrays: ``ids`` ``(n_windows, n_pieces)`` → ``logits``, ``hidden``.
+    """The graph's file and its large arrays: ``ids`` ``(n_windows, n_pieces)`` → ``logits``, ``hidden``, ``mean``.
 
-    Both outputs are ``(n_windows * n_pieces, …)``. ``whole``: products of whole numbers where a matrix is stored in
-    8 bits; otherwise all products are of 32-bit floats.
+    The first two outputs are ``(n_windows * n_pieces, …)``, the third is ``(n_windows, width)``, as `Encoded` has it.
+    ``whole``: products of whole numbers where a matrix is stored in 8 bits; otherwise all are of 32-bit floats.
     """
     encoder = _Encoder(files, weights, _Products(whole=whole))
     encoder.build()
-    inputs, outputs = {"ids": ("int64", 2)}, {"logits": ("float32", 2), "hidden": ("float32", 2)}
+    inputs, outputs = {"ids": ("int64", 2)}, dict.fromkeys(("logits", "hidden", "mean"), ("float32", 2))
     return encoder.graph.to_bytes(inputs, outputs), encoder.graph.arrays
 
 
@@ -154,11 +154,20 @@ class _Encoder:
         cube = graph.node("Concat", shape, graph.constant([self.width], "int64"), axis=0)
         bias = self._position_bias(n_pieces) if self.is_mpnet else ""
         x = self._embeddings(n_pieces)
-        for i in range(int(self.config["num_hidden_layers"])):
+        n_layers = int(self.config["num_hidden_layers"])
+        for i in range(n_layers):
+            if i == n_layers // 2:
+                self._mean(x, cube)
             x = self._layer(f"encoder.encoder.layer.{i}.", x, cube, bias)
         head = graph.constant(self.weights.floats("token_head.weight").T)
         graph.node("Identity", x, output="hidden")
         graph.node("Add", graph.node("MatMul", x, head), self._vector("token_head.bias"), output="logits")
+
+    def _mean(self, x: str, cube: str) -> None:
+        """The mean vector of each window's pieces, special ones left out, as an output."""
+        first, last, along = (self.graph.constant([at], "int64") for at in (1, -1, 1))
+        inside = self.graph.node("Slice", self.graph.node("Reshape", x, cube), first, last, along)
+        self.graph.node("ReduceMean", inside, along, keepdims=0, output="mean")
 
     def _embeddings(self, n_pieces: str) -> str:
         graph, prefix = self.graph, "encoder.embeddings."

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from detector.backends import N_SPECIAL, Candidate, Floats, Ints, WorkCount, batches
+from detector.backends import N_SPECIAL, Candidate, Encoded, Floats, Ints, WorkCount, batches
 from detector.backends.encoders import Weights, encoder_graph, span_graph
 from detector.backends.graph import Array
 from detector.errors import ModelError
@@ -43,7 +43,7 @@ class OnnxBackend:
         self.info = files.info
         self.work = WorkCount()
         self.threads = threads
-        self._weights = Weights(read_weights(files.path))
+        self._weights = Weights(read_weights(files))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encoder")
         whole = multiplies_whole_numbers() if whole is None else whole
         self.precision = "int8 halves" if whole else "float32"
@@ -54,18 +54,22 @@ class OnnxBackend:
         except Exception as error:  # the runtime's own kinds, which have no common one
             raise ModelError(f"{files.path}: the weights do not fit encoder.json; install the model again") from error
 
+    def encode(self, windows: Sequence[Ints]) -> list[Encoded]:
+        """See `Backend.encode`."""
+        results: dict[int, Encoded] = {}
+        for rows, (logits, means) in self._run(windows, ["logits", "mean"]):
+            for row, values, mean in zip(rows, logits, means, strict=True):
+                results[row] = Encoded(values[1:-1], mean[0])
+        return [results[row] for row in range(len(windows))]
+
     def score(self, windows: Sequence[Ints]) -> list[Floats]:
         """See `Backend.score`."""
-        results: list[Floats] = [np.empty((0, 0), dtype=np.float32)] * len(windows)
-        for rows, (logits,) in self._encode(windows, ["logits"]):
-            for row, values in zip(rows, logits, strict=True):
-                results[row] = values[1:-1]
-        return results
+        return [encoded.logits for encoded in self.encode(windows)]
 
     def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> Floats:
         """See `Backend.classify`."""
         features: list[Floats] = [np.empty(0, dtype=np.float32)] * len(candidates)
-        for rows, (hidden, logits) in self._encode(windows, ["hidden", "logits"]):
+        for rows, (hidden, logits) in self._run(windows, ["hidden", "logits"]):
             for i, candidate in enumerate(candidates):
                 if candidate.window in rows:
                     at = rows.index(candidate.window)
@@ -86,14 +90,14 @@ class OnnxBackend:
         bias: Floats = self._weights.floats("token_bias.weight")[self.info.corpora.index(corpus)]
         return bias
 
-    def _encode(self, windows: Sequence[Ints], outputs: list[str]) -> Iterator[tuple[list[int], list[Floats]]]:
-        """Which windows were encoded together, and their outputs ``(n_windows, n_pieces, …)``."""
+    def _run(self, windows: Sequence[Ints], outputs: list[str]) -> Iterator[tuple[list[int], list[Floats]]]:
+        """Which windows were encoded together, and their outputs ``(n_windows, n_pieces or 1, …)``."""
         calls = list(batches(windows, n_pieces=CALL_PIECES, shortest=1.0))
 
         def run(rows: list[int]) -> list[Floats]:
             ids = np.stack([self._framed(windows[row]) for row in rows])
             values = self._encoder.run(outputs, {"ids": ids})
-            return [value.reshape(*ids.shape, -1) for value in values]
+            return [value.reshape(len(rows), -1, value.shape[-1]) for value in values]
 
         for rows in calls:
             self.work.add(len(rows) * (len(windows[rows[0]]) + N_SPECIAL), 0)

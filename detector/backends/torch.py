@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detector.backends import N_SPECIAL, Candidate, Floats, Ints, WorkCount, batches
+from detector.backends import N_SPECIAL, Candidate, Encoded, Floats, Ints, WorkCount, batches
 from detector.folder import ModelFiles, ModelInfo
-from detector.model import Encoded, RhetoricModel, SpanBatch, load_weights
+from detector.model import Encoded as EncodedBatch
+from detector.model import RhetoricModel, SpanBatch, load_weights
 from detector.techniques import NAMES as TECHNIQUES
 
 BATCH_PIECES = 4096
@@ -40,14 +41,22 @@ class TorchBackend:
         self.work = WorkCount()
 
     @torch.inference_mode()
+    def encode(self, windows: Sequence[Ints]) -> list[Encoded]:
+        """See `Backend.encode`."""
+        results: dict[int, Encoded] = {}
+        for rows in self._batches(windows):
+            lengths = [len(windows[row]) for row in rows]
+            encoded = self._run([windows[row] for row in rows], with_middle=True)
+            logits = encoded.token_logits.float().cpu().numpy()
+            assert encoded.middle is not None
+            means = piece_means(encoded.middle, lengths).cpu().numpy()
+            for row, n, values, mean in zip(rows, lengths, logits, means, strict=True):
+                results[row] = Encoded(values[1 : 1 + n], mean)
+        return [results[row] for row in range(len(windows))]
+
     def score(self, windows: Sequence[Ints]) -> list[Floats]:
         """See `Backend.score`."""
-        results: list[Floats] = [np.empty((0, 0), dtype=np.float32)] * len(windows)
-        for rows in self._batches(windows):
-            logits = self._encode([windows[row] for row in rows]).token_logits.float().cpu().numpy()
-            for row, values in zip(rows, logits, strict=True):
-                results[row] = values[1 : 1 + len(windows[row])]
-        return results
+        return [encoded.logits for encoded in self.encode(windows)]
 
     @torch.inference_mode()
     def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> Floats:
@@ -57,7 +66,7 @@ class TorchBackend:
             here = [i for i, candidate in enumerate(candidates) if candidate.window in rows]
             if here:
                 spans = self._spans([candidates[i] for i in here], rows)
-                encoded = self._encode([windows[row] for row in rows])
+                encoded = self._run([windows[row] for row in rows])
                 with self._precision():
                     scores[here] = self.model.classify(encoded, spans).float().cpu().numpy()
         return scores
@@ -83,13 +92,13 @@ class TorchBackend:
         columns = [[rows.index(c.window), c.first + 1, c.last + 1, c.count] for c in candidates]
         return SpanBatch(*torch.tensor(columns, device=self.device).T)
 
-    def _encode(self, windows: Sequence[Ints]) -> Encoded:
+    def _run(self, windows: Sequence[Ints], *, with_middle: bool = False) -> EncodedBatch:
         multiple = GPU_PIECES_MULTIPLE if self.on_gpu else PIECES_MULTIPLE
         ids, mask = frame(windows, self.info, multiple=multiple)
         n_pieces = sum(len(window) + N_SPECIAL for window in windows)
         self.work.add(n_pieces, ids.numel() - n_pieces)
         with self._precision():
-            encoded: Encoded = self.model.encode(self._sent(ids), self._sent(mask))
+            encoded: EncodedBatch = self.model.encode(self._sent(ids), self._sent(mask), with_middle=with_middle)
         return encoded
 
     def _sent(self, values: Tensor) -> Tensor:
@@ -111,6 +120,17 @@ def load_torch(files: ModelFiles, *, device: str = "cpu", threads: int | None = 
         torch.set_num_threads(threads)
     bfloat16 = torch.device(device).type == "cuda" and torch.cuda.is_bf16_supported()
     return TorchBackend(load_weights(files), files.info, device=device, bfloat16=bfloat16)
+
+
+def piece_means(hidden: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Means ``(n_windows, width)`` of the piece vectors ``(n_windows, n_pieces, width)``, without the special ones.
+
+    ``lengths`` are those of the windows without special pieces; what comes after is padding.
+    """
+    n = torch.tensor(lengths, device=hidden.device)[:, None]
+    at = torch.arange(hidden.shape[1], device=hidden.device)[None]
+    inside = ((at >= 1) & (at <= n)).float()
+    return torch.einsum("wp,wpd->wd", inside, hidden.float()) / n.clamp(min=1)
 
 
 def frame(windows: Sequence[Ints], info: ModelInfo, *, multiple: int = 1) -> tuple[Tensor, Tensor]:

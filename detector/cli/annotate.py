@@ -44,6 +44,7 @@ class Task:
     strictness: str
     selection: Selection
     fail_on: FailOn
+    why: bool = False
 
 
 Renderer = Callable[[Document, Provenance, Layout], str]
@@ -86,6 +87,7 @@ def command(
     ignore: options.IgnoreOption = None,
     ignore_pattern: options.IgnorePatternOption = None,
     quotes: options.QuotesOption = None,
+    why: options.WhyOption = False,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -133,12 +135,13 @@ def command(
         }
     )
     task = Task(
-        format=_format(settings, output),
+        format=_format(settings, output, why=why),
         output=output,
         layout=Layout(streams.style(colour=colour, to_file=output not in (None, "-")), _several(paths)),
         strictness=settings["strictness"].value,
         selection=selection_of(settings),
         fail_on=FailOn.parse(settings["fail_on"].value),
+        why=why,
     )
     reading = inputs.sources(
         kind=input,
@@ -180,8 +183,9 @@ class Tally:
 def annotate_documents(documents: Iterable[Document], detector: Detector, task: Task, tally: Tally) -> None:
     """Write the documents with what is found in them, and count it."""
     provenance = provenance_of(detector, task.strictness, task.selection)
-    found = detector.annotate(documents, strictness=task.strictness)
-    kept = tally.counted(task.selection.apply(document) for document in found)
+    found = inputs.told(detector.annotate(documents, strictness=task.strictness))
+    chosen = (task.selection.apply(document) for document in found)
+    kept = tally.counted(explained(chosen, detector) if task.why else chosen)
     with _interruptible(task, tally):
         if task.format in FOLDERS:
             _write_folder(kept, provenance, task)
@@ -203,6 +207,14 @@ def load_detector(folder: str | None, *, backend: str | None = None) -> Detector
     return load(folder, backend=backend or "auto")
 
 
+def explained(documents: Iterable[Document], detector: Detector) -> Iterator[Document]:
+    """The documents with the words that carried each of their findings."""
+    from detector.why import explain  # what it needs was imported with the detector
+
+    for document in documents:
+        yield explain(detector, document)
+
+
 def _render_text(document: Document, provenance: Provenance, layout: Layout) -> str:
     above = heading(document, layout.style) if layout.several else ""
     below = "\n" if layout.several else ""
@@ -219,6 +231,7 @@ RENDERERS: dict[AnnotationFormat, Renderer] = {
     AnnotationFormat.JSON: _render_json,
 }
 FOLDERS = (AnnotationFormat.BRAT, AnnotationFormat.PTC_CORPUS)
+WITH_WHY = (AnnotationFormat.TEXT, AnnotationFormat.HTML, AnnotationFormat.JSON, AnnotationFormat.JSONL)
 
 
 def _write_page(results: Sequence[tuple[Document, Provenance]], write: streams.Write) -> None:
@@ -265,7 +278,7 @@ def _interruptible(task: Task, tally: Tally) -> Iterator[None]:
         raise
 
 
-def _format(settings: Settings, output: str | None) -> AnnotationFormat:
+def _format(settings: Settings, output: str | None, *, why: bool) -> AnnotationFormat:
     """The format that is asked for, or that the suffix of the output means; raises ConfigError where it cannot be."""
     name = settings["format"].value
     if settings["format"].origin == DEFAULT and output not in (None, streams.STANDARD_OUTPUT):
@@ -275,6 +288,8 @@ def _format(settings: Settings, output: str | None) -> AnnotationFormat:
             f"{settings['format'].origin}: there is no format {name!r:.40}: take {', '.join(AnnotationFormat)}"
         )
     format = AnnotationFormat(name)
+    if why and format not in WITH_WHY:
+        raise ConfigError(f"--why: {format} has no place for it: take {', '.join(WITH_WHY)}")
     if format in FOLDERS and output in (None, streams.STANDARD_OUTPUT):
         raise ConfigError(f"--format {name}: is a folder of files: name it with --output DIR")
     if format in (AnnotationFormat.PARQUET, AnnotationFormat.SPACY) and output is None and streams.on_terminal():

@@ -19,6 +19,7 @@ from detector.cli.corpus import (
 from detector.cli.evaluate import MODEL_HELP, make_folder
 from detector.cli.options import BackendOption
 from detector.cli.streams import say
+from detector.report.wording import counted
 
 if TYPE_CHECKING:
     from detector.corpora import Corpus
@@ -45,7 +46,7 @@ def command(
     given = read_corpus(corpus, articles=articles, labels=labels, files=file, skip_bad=skip_bad)
     make_folder(output.parent)
     n_spans = classify(load_detector(model, backend=backend), given, output)
-    say(f"{n_spans} spans of {len(given.documents)} documents named in {output}")
+    say(f"{counted(n_spans, 'span')} of {counted(len(given.documents), 'document')} named in {output}")
 
 
 def classify(detector: Detector, corpus: Corpus, output: Path) -> int:

@@ -12,6 +12,7 @@ import typer
 from detector.cli import streams
 from detector.cli.formats import ConvertFormat
 from detector.errors import ConfigError, DetectorError, InputError
+from detector.report.wording import counted
 
 if TYPE_CHECKING:
     from detector.spans import Document
@@ -55,15 +56,6 @@ def command(
     n_spans = sum(len(document.spans) for document in documents)
     held = f"{counted(len(documents), 'document')} with {counted(n_spans, 'finding')}"
     streams.say(f"{held}: {given.name} to {wanted.name} in {target}")
-
-
-def counted(n: int, noun: str) -> str:
-    """The number with its noun.
-
-    >>> counted(1, "finding"), counted(2, "finding")
-    ('1 finding', '2 findings')
-    """
-    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def read_texts(path: Path) -> Iterator[Document]:

@@ -21,6 +21,7 @@ from detector.cli.corpus import (
 )
 from detector.cli.options import BackendOption
 from detector.errors import CorpusError, InputError
+from detector.report.wording import counted
 
 if TYPE_CHECKING:
     from detector.corpora import Corpus
@@ -119,7 +120,7 @@ def make_folder(folder: Path) -> None:
 def table(results: dict[str, Any]) -> str:
     """The scores for people to read: a line a metric, then a line a technique for the metrics that tell them apart."""
     lines = [
-        f"{results['corpus']}: {results['n_documents']} documents, {results['n_spans']} spans; "
+        f"{results['corpus']}: {counted(results['n_documents'], 'document')}, {counted(results['n_spans'], 'span')}; "
         f"{results['model']['name']}, strictness {results['strictness']}",
         "",
         f"{'metric':<12}{'F1':>7}  {'95 % interval':<15}{'P':>7}{'R':>7}",

@@ -91,13 +91,11 @@ class Failures:
         return files
 
     def report_unreadable(self, files: Iterable[str], sources: Sources) -> Iterator[Document]:
-        """The documents of the files, read one by one, their warnings told; what cannot be read is reported."""
+        """The documents of the files, read one by one; what cannot be read is reported."""
         for item in sources.read_all(files, stdin=sys.stdin.buffer):
             if isinstance(item, InputError):
                 self._add(item)
                 continue
-            for warning in item.meta.get("warnings", ()):
-                streams.say(f"warning: {item.id}: {warning}")
             yield item
 
     def _add(self, error: InputError) -> None:
@@ -106,22 +104,28 @@ class Failures:
 
 
 def guarded(documents: Iterable[Document], guard: str) -> Iterator[Document]:
-    """The documents; those in other languages than the model's are told about, and left out with ``skip``."""
+    """The documents; those in other languages than the model's have a warning, or with ``skip`` are left out."""
     if guard == Guard.OFF:
         yield from documents
         return
-    from detector.readers.language import TRAINED_ON, foreign_language
+    from detector.readers.language import unknown_language
 
     for document in documents:
-        language = foreign_language(document.text)
-        if language is None:
+        reason = unknown_language(document.text)
+        if reason is None:
             yield document
-            continue
-        known = ", ".join(TRAINED_ON)
-        done = "left out" if guard == Guard.SKIP else "do not trust the findings"
-        streams.say(f"warning: {document.id}: is in the language {language}, the model has only read {known}: {done}")
-        if guard == Guard.WARN:
-            yield document
+        elif guard == Guard.WARN:
+            yield document.with_warnings([f"{reason}: do not trust the findings"])
+        else:
+            streams.say(f"warning: {document.id}: {reason}: left out")
+
+
+def told(documents: Iterable[Document]) -> Iterator[Document]:
+    """The documents, after the warnings that came with each."""
+    for document in documents:
+        for warning in document.warnings:
+            streams.say(f"warning: {document.id}: {warning}")
+        yield document
 
 
 def saved(documents: Iterable[Document], folder: Path | None) -> Iterator[Document]:

@@ -106,6 +106,10 @@ BackendOption = Annotated[
     Backend | None,
     typer.Option(help="Run the model in ONNX Runtime or in torch; auto: the faster that can.", show_default="auto"),
 ]
+WhyOption = Annotated[
+    bool,
+    typer.Option("--why", help="Name the words that carried each finding; it takes about a second for each."),
+]
 
 
 def thresholds(given: Sequence[str] | None) -> dict[str, float | str] | None:

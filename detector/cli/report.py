@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli import inputs, options, streams
-from detector.cli.annotate import load_detector, provenance_of
+from detector.cli.annotate import explained, load_detector, provenance_of
 from detector.cli.inputs import Failures
 from detector.cli.settings import in_force, selection_of
 from detector.errors import ConfigError, InputError
@@ -50,6 +50,7 @@ def command(
     compare: Annotated[bool, typer.Option("--compare", help="Show two texts side by side.")] = False,
     glob: options.GlobOption = None,
     strictness: options.StrictnessOption = None,
+    why: options.WhyOption = False,
     model: options.ModelOption = None,
     backend: options.BackendOption = None,
     input: inputs.KindOption = None,
@@ -62,8 +63,9 @@ def command(
     """Make pages to read, share and print.
 
     Each page is one file that asks for nothing from anywhere. The model is needed for articles only: JSON that
-    `detector annotate --format json` wrote has its findings already. A folder becomes a folder of pages: index.html
-    with rates and a table of documents, and a page for each document.
+    `detector annotate --format json` wrote has its findings already (and, if --why was said then, the words that
+    carried them). A folder becomes a folder of pages: index.html with rates and a table of documents, and a page for
+    each document.
 
     Settings may stand in detector.toml (see `detector config`). What cannot be read is told and left out: exit code 2.
     """
@@ -93,6 +95,7 @@ def command(
         backend=value["backend"],
         selection=selection_of(settings),
         guard=value["language_guard"],
+        why=why,
     )
     make(paths, source, output, glob=value["glob"], compare=compare)
     if source.failures.n_failed:
@@ -122,7 +125,15 @@ class Source:
     """
 
     def __init__(
-        self, reading: Sources, *, strictness: str, model: str | None, backend: str, selection: Selection, guard: str
+        self,
+        reading: Sources,
+        *,
+        strictness: str,
+        model: str | None,
+        backend: str,
+        selection: Selection,
+        guard: str,
+        why: bool = False,
     ) -> None:
         self.reading = reading
         self.strictness = strictness
@@ -130,6 +141,7 @@ class Source:
         self.backend = backend
         self.selection = selection
         self.guard = guard
+        self.why = why
         self.failures = Failures()
 
     def files(self, paths: Sequence[str]) -> Iterator[Result]:
@@ -159,8 +171,10 @@ class Source:
             return
         detector = load_detector(self.model, backend=self.backend)
         provenance = provenance_of(detector, self.strictness, self.selection)
-        for document in detector.annotate(chain([first], documents), strictness=self.strictness):
-            yield self.selection.apply(document), provenance
+        found = inputs.told(detector.annotate(chain([first], documents), strictness=self.strictness))
+        kept = (self.selection.apply(document) for document in found)
+        for document in explained(kept, detector) if self.why else kept:
+            yield document, provenance
 
 
 def page(results: Sequence[Result], *, compare: bool) -> str:

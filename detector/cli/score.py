@@ -20,6 +20,7 @@ from detector.cli.inputs import Guard
 from detector.cli.settings import in_force, selection_of
 from detector.cli.streams import say
 from detector.errors import ConfigError, InputError
+from detector.report.wording import counted
 
 if TYPE_CHECKING:
     from detector.batch.run import Job, Progress, Summary
@@ -192,7 +193,7 @@ def foreign_warning(job: Job, summary: Summary) -> str:
     known = ", ".join(TRAINED_ON)
     done = "left out" if job.settings.language_guard == Guard.SKIP else "do not trust their findings"
     return (
-        f"warning: {job.out}: {summary.n_foreign:,} documents in other languages (column language), "
+        f"warning: {job.out}: {counted(summary.n_foreign, 'document')} in other languages (column language), "
         f"the model has only read {known}: {done}"
     )
 
@@ -250,7 +251,8 @@ def progress_line(progress: Progress) -> str:
     kept = f" (and {progress.n_kept:,} before)" if progress.n_kept else ""
     left = progress.seconds_left()
     remaining = "" if left is None else f", {_duration(left)} left"
-    return f"{progress.n_documents:,} documents{kept}, {rate}, {progress.n_errors:,} errors{remaining}"
+    done, errors = counted(progress.n_documents, "document"), counted(progress.n_errors, "error")
+    return f"{done}{kept}, {rate}, {errors}{remaining}"
 
 
 def column_names(given: list[str] | tuple[str, ...]) -> tuple[str, ...]:
@@ -292,8 +294,8 @@ def check_device(device: str) -> str:
 
 
 def _held(summary: Summary) -> str:
-    errors = f", {summary.n_errors:,} errors" if summary.n_errors else ""
-    return f"{summary.n_documents:,} documents in {summary.n_parts:,} parts{errors}"
+    errors = f", {counted(summary.n_errors, 'error')}" if summary.n_errors else ""
+    return f"{counted(summary.n_documents, 'document')} in {counted(summary.n_parts, 'part')}{errors}"
 
 
 def _duration(seconds: float) -> str:

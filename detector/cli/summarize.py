@@ -18,6 +18,7 @@ from detector.cli.score import column_names
 from detector.cli.streams import say
 from detector.errors import ConfigError
 from detector.report.visible import visible
+from detector.report.wording import counted
 
 if TYPE_CHECKING:
     from detector.batch.summary import Difference, Overview, Rate
@@ -79,16 +80,18 @@ def warn(folder: str, overview: Overview) -> None:
     if not overview.finished:
         say(f"{folder}: the run is not finished: these are the parts there are")
     if overview.n_errors:
-        say(f"{folder}: {overview.n_errors:,} documents could not be read and are not counted (errors.jsonl)")
+        say(f"{folder}: {counted(overview.n_errors, 'document')} could not be read and not counted (errors.jsonl)")
     if overview.n_duplicate_ids:
-        say(f"{folder}: {overview.n_duplicate_ids:,} documents have an id that another has too; all are counted")
+        doubled = counted(overview.n_duplicate_ids, "document")
+        say(f"{folder}: {doubled} with an id that another has too; all are counted")
 
 
 def to_lines(
     rows: Sequence[Any], overview: Overview, by: Sequence[str], compared: tuple[str, str] | None
 ) -> Iterator[str]:
     """The lines of the table for people."""
-    yield f"{overview.n_documents:,} documents, {overview.n_words:,} words, {overview.n_spans:,} spans."
+    sizes = ((overview.n_documents, "document"), (overview.n_words, "word"), (overview.n_spans, "span"))
+    yield ", ".join(counted(n, noun) for n, noun in sizes) + "."
     if compared:
         names = f"A: {visible(compared[0])}, B: {visible(compared[1])}"
         yield f"Spans per 1,000 words, {names}; A - B with its 95 % interval."
@@ -100,7 +103,7 @@ def to_lines(
         if by:
             name = ", ".join(f"{c}: {visible(v)}" for c, v in zip(by, group, strict=True))
             yield ""
-            yield f"{name} ({some[0].n_documents:,} documents, {some[0].n_words:,} words)"
+            yield f"{name} ({counted(some[0].n_documents, 'document')}, {counted(some[0].n_words, 'word')})"
         yield from _rate_lines(some)
 
 

@@ -6,6 +6,7 @@ English is told by its commonest words, which costs nothing; only where these ar
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,8 @@ TRAINED_ON = ("en",)
 
 _LOOK_AT = 5_000  # characters from the start and from the middle
 _FEWEST_LETTERS = 40
+_LATIN = ("LATIN", "FULLWIDTH LATIN", "MATHEMATICAL", "DOUBLE-STRUCK", "SCRIPT", "BLACK-LETTER")
+"""What the names of Latin letters start with, those included that a text is decorated with."""
 _WORD = re.compile(r"[^\W\d_]+")
 _ENGLISH_WORDS = (
     "the of and to in a is that for it was on with as be by are at this from have has not they his her which we an "
@@ -49,6 +52,21 @@ def foreign_language(text: str, languages: tuple[str, ...] = TRAINED_ON) -> str 
     """The language of a text, if it is one outside these; None where it is inside or cannot be told."""
     language = language_of(text)
     return language if language is not None and language not in languages else None
+
+
+def unknown_language(text: str) -> str | None:
+    """Why the model cannot know the language of a text; None where it may.
+
+    >>> unknown_language("Ось воно.")
+    'is not in Latin letters, the model has only read en'
+    """
+    known = ", ".join(TRAINED_ON)
+    language = language_of(text)
+    if language is not None:
+        return None if language in TRAINED_ON else f"is in the language {language}, the model has only read {known}"
+    letters = [c for c in text[:_LOOK_AT] if c.isalpha()]
+    foreign = sum(not unicodedata.name(c, "").startswith(_LATIN) for c in letters)
+    return f"is not in Latin letters, the model has only read {known}" if foreign > len(letters) / 2 else None
 
 
 @cache

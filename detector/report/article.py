@@ -3,7 +3,8 @@
 Each line is one block; inside it the text is cut wherever a finding, a quotation or the line ends. A very long line is
 cut further, into rows that a browser lays out one by one (inline blocks, which add nothing to what is copied). Marks
 nest by slot, each with one underline, so overlapping findings keep their row. Codes are not characters of the page (the
-style sheet draws them from ``data-c``), so what a reader selects and copies is the source.
+style sheet draws them from ``data-c``), so what a reader selects and copies is the source. The words that carried
+findings are elements that name these findings in ``data-w``.
 
 Characters that a browser would obey or cannot hold are confined to an element of their own that shows their number:
 control characters, direction overrides (which then change nothing outside it), NUL and lone surrogates (which HTML
@@ -66,7 +67,7 @@ def article_rows(document: Document, found: Sequence[Finding]) -> Iterator[Row]:
     lines = enumerate(zip(starts, [*starts[1:], len(text)], strict=True), start=1)
     bounds = [(n, *row) for n, (start, end) in lines for row in pairwise([start, *_cuts(text, start, end), end])]
     by_span = {finding.span: finding for finding in found}
-    pieces = _pieces(document, [start for _, start, _ in bounds], list(by_span))
+    pieces = _pieces(document, [start for _, start, _ in bounds], found)
     piece = next(pieces, None)
     for line, start, end in bounds:
         parts = []
@@ -118,35 +119,56 @@ def _confined(character: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Characters ``[start, end)`` of one row with the findings on them, and whether they are quoted."""
+    """Characters ``[start, end)`` of one row with the findings on them, and whether they are quoted.
+
+    ``carried`` are the numbers of the findings that these characters carried.
+    """
 
     start: int
     end: int
     spans: tuple[Span, ...]
     quoted: bool
+    carried: tuple[int, ...]
 
 
-def _pieces(document: Document, starts: Sequence[int], spans: Iterable[Span]) -> Iterator[_Piece]:
-    """The segments of a text, cut further where rows start, and quotations start and end."""
+def _pieces(document: Document, starts: Sequence[int], found: Sequence[Finding]) -> Iterator[_Piece]:
+    """The segments of a text, cut further where rows start, and where quotations and carrying words start and end."""
     n_characters = len(document.text)
     quotations = [(quotation.start, quotation.end) for quotation in document_quotations(document)]
-    cuts = sorted({*starts, *(cut for quotation in quotations for cut in quotation)})
-    next_cut = next_quotation = 0
-    for segment in segments(n_characters, spans):
+    carrying = _carrying(n_characters, found)
+    ranges = [*quotations, *((start, end) for start, end, _ in carrying)]
+    cuts = sorted({*starts, *(cut for one in ranges for cut in one)})
+    next_cut = next_quotation = next_carrying = 0
+    for segment in segments(n_characters, (finding.span for finding in found)):
         at = segment.start
         while at < segment.end:
             while next_cut < len(cuts) and cuts[next_cut] <= at:
                 next_cut += 1
             while next_quotation < len(quotations) and quotations[next_quotation][1] <= at:
                 next_quotation += 1
+            while next_carrying < len(carrying) and carrying[next_carrying][1] <= at:
+                next_carrying += 1
             end = min(segment.end, cuts[next_cut] if next_cut < len(cuts) else segment.end)
             quoted = next_quotation < len(quotations) and quotations[next_quotation][0] <= at
-            yield _Piece(at, end, segment.spans, quoted)
+            carries = next_carrying < len(carrying) and carrying[next_carrying][0] <= at
+            yield _Piece(at, end, segment.spans, quoted, carrying[next_carrying][2] if carries else ())
             at = end
+
+
+def _carrying(n_characters: int, found: Iterable[Finding]) -> list[tuple[int, int, tuple[int, ...]]]:
+    """The ranges of words that carried findings, in order, not overlapping, each with the numbers of these findings."""
+    numbers: dict[Span, list[int]] = {}
+    for finding in found:
+        for cue in finding.span.why or ():
+            numbers.setdefault(Span(cue.start, cue.end, ""), []).append(finding.number)
+    parts = (part for part in segments(n_characters, numbers) if part.spans)
+    return [(part.start, part.end, tuple(sorted({n for s in part.spans for n in numbers[s]}))) for part in parts]
 
 
 def _piece_html(text: str, piece: _Piece, marks: Sequence[Finding]) -> str:
     inner = escaped(text[piece.start : piece.end])
+    if piece.carried:
+        inner = f'<span class="cue" data-w="{" ".join(map(str, piece.carried))}">{inner}</span>'
     if marks:
         n_rows = marks[-1].slot + 1
         room = f" rows-{n_rows}" if n_rows > _ROWS_BETWEEN_LINES else ""

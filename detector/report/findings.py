@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from detector.quotes import Quotation, document_quotations, quotation_of
 from detector.report.terminal import likelihood, shortened
+from detector.report.wording import factor
 from detector.spans import Document, LineIndex, Span, in_reading_order
 from detector.techniques import members
 from detector.writers.naming import family_of, place_of, short_code, title
@@ -21,7 +22,8 @@ class Finding:
 
     ``family`` is a slug, ``techniques`` are slugs (several where an older inventory merged them), ``likelihood`` is
     the word for the confidence. ``quoted``: the span lies in somebody's quoted or reported words; ``speaker`` is whose,
-    where the text says so. ``place`` is the page, chapter or time where it begins, in texts that have such.
+    where the text says so. ``place`` is the page, chapter or time where it begins, in texts that have such. ``words``
+    are those that carried it, each with its `factor`; None where that was not measured.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Finding:
     quoted: bool
     speaker: str | None
     place: str | None
+    words: tuple[tuple[str, str], ...] | None
 
     @property
     def percent(self) -> int:
@@ -72,9 +75,17 @@ def findings(document: Document, *, first_number: int = 1) -> list[Finding]:
                 quoted=quotation is not None,
                 speaker=quotation.speaker if quotation else None,
                 place=place_of(document, span),
+                words=_words(document, span),
             )
         )
     return found
+
+
+def _words(document: Document, span: Span) -> tuple[tuple[str, str], ...] | None:
+    if span.why is None:
+        return None
+    quotes = (shortened(document.text[cue.start : cue.end], _QUOTE_CHARACTERS) for cue in span.why)
+    return tuple(zip(quotes, (factor(cue.weight) for cue in span.why), strict=True))
 
 
 class Stated(dict[Span, Quotation | None]):

@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from detector.report.visible import visible
+from detector.report.wording import FACTOR_MEANS, counted
 from detector.spans import text_hash
 from detector.techniques import NAMES, families
 from detector.writers.json import dumps
@@ -74,14 +75,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=visible, count=_counted, per_thousand=lambda rate: f"{rate:.1f}")
-    environment.globals.update(text_hash=text_hash, index="", part_links=())
+    environment.filters.update(shown=visible, count=counted, per_thousand=lambda rate: f"{rate:.1f}")
+    environment.globals.update(text_hash=text_hash, index="", part_links=(), factor_means=FACTOR_MEANS)
     return environment
-
-
-def _counted(n: int, noun: str) -> str:
-    """``1 finding``, ``2,000 findings``; for nouns that take an s."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _asset(name: str) -> str:

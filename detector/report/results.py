@@ -12,6 +12,7 @@ from detector.errors import InputError
 from detector.quotes import Quotation, document_quotations, quotation_of
 from detector.report.findings import STATED, Stated
 from detector.spans import Document, Span
+from detector.writers.carried import checked_document
 from detector.writers.json import read_annotation, read_provenance
 from detector.writers.provenance import Provenance
 
@@ -86,14 +87,7 @@ def _checked(document: Document) -> Document:
     n_characters = len(document.text)
     if not all(0 <= span.start <= span.end <= n_characters and 0 <= span.confidence <= 1 for span in document.spans):
         raise InputError(f"{document.id}: a span is not in the text, or its confidence not from 0 to 1: make it again")
-    try:
-        document_quotations(document)  # these two are the parts of meta that a page does more with than show them
-        places = [int(start) for start, _ in document.meta.get("anchors") or ()]
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"block_quotes or anchors are not as written ({error}): annotate the text again") from None
-    if places != sorted(places):
-        raise InputError("anchors are out of order: annotate the text again")
-    return document
+    return checked_document(document)
 
 
 def _records(file: Path) -> Iterator[tuple[str, Any]]:

@@ -55,7 +55,7 @@ def _groups(article: Article, most_bytes: int) -> Iterator[list[Row]]:
 
 def _n_bytes(finding: Finding) -> int:
     """What the entry of a finding takes at most."""
-    said = f"{finding.quote}{finding.speaker or ''}{finding.place or ''}"
+    said = f"{finding.quote}{finding.speaker or ''}{finding.place or ''}{finding.words or ''}"
     return _FINDING_BYTES + len(escape(visible(said)).encode())
 
 

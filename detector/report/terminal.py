@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,8 @@ from detector.quotes import Quotation, document_quotations, quotation_of
 from detector.report.brackets import marked
 from detector.report.segments import Segment, segments
 from detector.report.visible import visible
-from detector.spans import Document, LineIndex, Span
+from detector.report.wording import FACTOR_MEANS, counted, factor
+from detector.spans import Cue, Document, LineIndex, Span
 from detector.techniques import families
 from detector.writers.naming import family_of, place_of, short_code, title
 
@@ -55,7 +57,10 @@ def heading(document: Document, style: Style) -> str:
 
 
 def findings(document: Document, style: Style) -> list[str]:
-    """One line for each span: line:column, code, title, certainty and the quote, cut to fit."""
+    """One line for each span: line:column, code, title, certainty and the quote, cut to fit.
+
+    Where it was measured which words carried it, a second line names them; the last line then says what figures mean.
+    """
     lines = LineIndex(document.text)
     places = [
         shortened(place, 24) if (place := place_of(document, span)) else ":".join(map(str, lines.position(span.start)))
@@ -74,6 +79,10 @@ def findings(document: Document, style: Style) -> list[str]:
         rows.append(
             f"  {place:>{n_place}}  {painted}  {name:{n_title}}  {certainty(span.confidence):13}  “{quote}”{said}"
         )
+        if span.why is not None:
+            rows.append(" " * (n_place + n_code + 6) + because(document, span.why))
+    if any(span.why for span in document.spans):
+        rows.append(f"  {FACTOR_MEANS}")
     return rows
 
 
@@ -82,14 +91,20 @@ def summary(document: Document, *, model_name: str) -> str:
     n_words = len(document.text.split())
     if not n_words:
         return f"No findings: the text is empty. Model: {model_name}."
-    size = f"in {_counted(len(document.text), 'character')} ({_counted(n_words, 'word')})"
+    size = f"in {counted(len(document.text), 'character')} ({counted(n_words, 'word')})"
     if not document.spans:
         return f"No findings {size}. Model: {model_name}."
     n_spans = Counter(family_of(span.technique) for span in document.spans)
     groups = ", ".join(f"{f.title.lower()} {n_spans[f.name]}" for f in families() if f.name in n_spans)
     n_quoted = sum(quotation_of(span, document_quotations(document)) is not None for span in document.spans)
     quoted = f"; {n_quoted:,} of them in the words of others" if n_quoted else ""
-    return f"{_counted(len(document.spans), 'finding')} {size}: {groups}{quoted}. Model: {model_name}."
+    return f"{counted(len(document.spans), 'finding')} {size}: {groups}{quoted}. Model: {model_name}."
+
+
+def because(document: Document, cues: Sequence[Cue]) -> str:
+    """The words that carried a finding, each with its `factor`, in a phrase."""
+    named = [f"“{shortened(visible(document.text[cue.start : cue.end]), 0)}” ({factor(cue.weight)})" for cue in cues]
+    return f"because of {', '.join(named)}" if named else "no single word carried it"
 
 
 def _said(quotation: Quotation | None) -> str:
@@ -163,7 +178,3 @@ def _family_colour(span: Span) -> str:
 
 def _shown(text: str, style: Style) -> str:
     return visible(text) if style.safe else text
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

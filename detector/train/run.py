@@ -15,21 +15,27 @@ import torch
 from detector.backends.torch import TorchBackend
 from detector.config import Recipe
 from detector.corpora import Corpus, folds, read_jsonl
-from detector.decode import Setting, decode, identify
+from detector.decode import Setting
 from detector.detect import Detector, load
-from detector.evaluate import scoring_inventory, scoring_names
-from detector.metrics import SpanScore, calibration_error, flc, is_right, named_ranges, score_documents, si, tc
+from detector.evaluate import scoring_inventory
+from detector.folder import read_folder
+from detector.likeness import save_likeness
+from detector.metrics import SpanScore, score_documents, tc
 from detector.model import ModelInfo, RhetoricModel, load_model, save_model, save_settings
 from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, make_setting
 from detector.train.card import card
 from detector.train.dropout import quicken_dropout
 from detector.train.encoders import load_encoder
 from detector.train.features import Collator, make_dataset
+from detector.train.likeness import training_likeness
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
+from detector.train.measure import Judged, judge, measure, random_errors, technique_scores
 from detector.train.shrink import shrink
 from detector.train.swap import swap_corpora
 
 N_FOLDS = 5
+DETAILED = "balanced"
+"""The setting whose techniques and errors are recorded."""
 HEAD_SEED = 0  # heads that start alike can be averaged: seeds decide over order and dropout alone
 
 
@@ -80,6 +86,7 @@ def train(
     if whole:
         records += [_train_in(folder, recipe, corpora, seed, part, say) for folder, (seed, part) in whole.items()]
         average([folder / "model" for folder in (*held_out, *whole)], model, settings=load_model(model).settings)
+        write_likeness(model, corpora, fold=fold, say=say)
         n_documents = {name: len(corpus.documents) for name, corpus in corpora.items()}
         record |= {"refit": {"seeds": list(recipe.refit), "n_documents": n_documents}}
         record["seconds"] = sum(each["seconds"] for each in records)
@@ -199,46 +206,37 @@ def calibrate(
     validation = split_corpora(corpora, fold=fold).validation
     scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
     settings, measured = [], {}
+    details: dict[str, Any] = {}
     for plan in PLANS:
-        measured[plan.name] = measure(cross_fitted(plan, scored, biases, gap=gap), gap=gap)
+        judged = judged_documents(plan, scored, detector)
+        measured[plan.name] = measure(judged)
+        if plan.name == DETAILED:
+            details = {"techniques": technique_scores(judged), "errors": random_errors(judged)}
         found = measured[plan.name]["flc"]
         setting = make_setting(plan, scored, biases, gap=gap)
         settings.append(replace(setting, precision=found["precision"], recall=found["recall"]))
         say(f"{plan.name}: precision {found['precision']:.3f}, recall {found['recall']:.3f}, F1 {found['f1']:.3f}")
     save_settings(folder, settings)
-    record = read_record(folder) | {"validation": measured}
+    write_likeness(folder, corpora, fold=fold, say=say)
+    record = read_record(folder) | {"validation": measured, **details}
     write_record(folder, record)
     write_card(folder)
     return record
 
 
-def measure(pairs: Sequence[tuple[Scored, Setting]], *, gap: int) -> dict[str, Any]:
-    """Identification and spans with techniques of documents at the setting that comes with each, and calibration.
+def write_likeness(folder: Path, corpora: Mapping[str, Corpus], *, fold: int, say: Progress) -> None:
+    """Writes into a model folder what texts like those of its training are (see `detector.likeness`)."""
+    detector, split = load(folder), split_corpora(corpora, fold=fold)
+    likeness = training_likeness(detector, split.training, split.validation)
+    save_likeness(folder, likeness)
+    say(f"like the training: {likeness.fewest_words} words or more, distance up to {likeness.limit:.2f}")
 
-    PTC is scored by its 14 names, other corpora by their own.
-    """
-    identified, found = SpanScore(), SpanScore()
-    confidences: list[float] = []
-    outcomes: list[bool] = []
-    for scored, setting in pairs:
-        document, names = scored.document, scoring_names(scored.inventory)
-        spans = decode(document.text, scored.scores, setting, gap=gap)
-        ranges = [("", start, end) for start, end in identify(document.text, scored.scores, setting, gap=gap)]
-        identified += si(named_ranges(document), ranges)
-        found += flc(named_ranges(document, names), named_ranges(document.with_spans(spans), names))
-        gold = named_ranges(document)
-        for span in spans:
-            if span.technique in scored.inventory.annotated:
-                confidences.append(span.confidence)
-                outcomes.append(is_right(gold, (span.technique, span.start, span.end)))
-    return {
-        "n_documents": len(pairs),
-        "si": _numbers(identified),
-        "flc": _numbers(found),
-        "calibration_error": round(calibration_error(confidences, outcomes).error, 4),
-        "likely": _share([o for c, o in zip(confidences, outcomes, strict=True) if c >= 0.5]),
-        "possible": _share([o for c, o in zip(confidences, outcomes, strict=True) if c < 0.5]),
-    }
+
+def judged_documents(plan: SettingPlan, scored: Mapping[str, Sequence[Scored]], detector: Detector) -> list[Judged]:
+    """The documents that a plan is chosen on, each judged at a setting that was chosen on the other half of them."""
+    gap = detector.info.gap
+    pairs = cross_fitted(plan, scored, token_biases(detector), gap=gap)
+    return [judge(document, setting, gap=gap) for document, setting in pairs]
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -253,18 +251,10 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def write_card(folder: Path) -> None:
-    """Writes the model card of a model folder, from its own records."""
-    info = load_model(folder).info
-    (folder / "README.md").write_text(card(info, read_record(folder)), encoding="utf-8")
-
-
-def _numbers(part: SpanScore) -> dict[str, float]:
-    return {"precision": round(part.precision, 4), "recall": round(part.recall, 4), "f1": round(part.f1, 4)}
-
-
-def _share(outcomes: Sequence[bool]) -> dict[str, Any]:
-    return {"n": len(outcomes), "right": round(sum(outcomes) / len(outcomes), 4) if outcomes else None}
+def write_card(folder: Path, *, further: str = "") -> None:
+    """Writes the model card of a model folder, from its own records and a table of what was measured elsewhere."""
+    info = read_folder(folder).info
+    (folder / "README.md").write_text(card(info, read_record(folder), further=further), encoding="utf-8")
 
 
 def scored_documents(detector: Detector, corpora: Mapping[str, Corpus]) -> dict[str, list[Scored]]:
@@ -290,7 +280,7 @@ def validation_scores(detector: Detector, validation: Mapping[str, Corpus]) -> d
     for name, corpus in validation.items():
         plan = SettingPlan(name, follows=(name,), chosen_on=(name,), beta=1.0)
         setting = make_setting(plan, scored, biases, gap=gap)
-        measured = measure([(document, setting) for document in scored[name]], gap=gap)
+        measured = measure([judge(document, setting, gap=gap) for document in scored[name]])
         named = [detector.classify(d, corpus=name, within=scoring_inventory(corpus)) for d in corpus.documents]
         scores |= {f"{name}_{metric}": measured[metric]["f1"] for metric in ("si", "flc")}
         scores[f"{name}_tc"] = sum(

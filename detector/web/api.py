@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -156,13 +156,10 @@ class Api:
 
     def _warned(self, document: Document) -> Document:
         """The document, with a warning in its meta where the model has not learnt its language."""
-        from detector.readers.language import TRAINED_ON, foreign_language
+        from detector.readers.language import unknown_language
 
-        language = foreign_language(document.text) if self._service.guard_language else None
-        if language is None:
-            return document
-        warning = f"is in the language {language}, the model has only read {', '.join(TRAINED_ON)}: do not trust this"
-        return replace(document, meta={**document.meta, "warnings": [warning]})
+        reason = unknown_language(document.text) if self._service.guard_language else None
+        return document.with_warnings([f"{reason}: do not trust the findings"] if reason else [])
 
     def _work(self, jobs: Sequence[Job]) -> list[list[Document] | Exception]:
         """What the model makes of a batch; a job that fails does not take the others with it."""

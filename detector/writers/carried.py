@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import CorpusError, InputError, TechniqueError
+from detector.quotes import document_quotations
 from detector.spans import Document, Span
 from detector.techniques import NAMES, join, technique
 
@@ -44,6 +45,23 @@ def checked(start: object, end: object, name: object, text: str, *, place: str, 
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
         raise CorpusError(f"{place}: the confidence {confidence!r:.40} must be a number from 0 to 1")
     return Span(start, end, slug_for(name, place=place), float(confidence))
+
+
+def checked_document(document: Document) -> Document:
+    """The document, if all that a file states beside its spans can be used; raises CorpusError otherwise."""
+    stated = (document.id, str), (document.text, str), (document.meta, Mapping), (document.n_read, int | None)
+    for value, kind in stated:
+        if not isinstance(value, kind):
+            raise CorpusError(f"{document.id!r:.60}: {value!r:.40} is of another type than written: annotate it again")
+    try:
+        document_quotations(document)
+        places = [int(start) for start, _ in document.meta.get("anchors") or ()]
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        told = f"block_quotes or anchors are not as written ({error!s:.100})"
+        raise CorpusError(f"{document.id!r:.60}: {told}: annotate the text again") from None
+    if places != sorted(places):
+        raise CorpusError(f"{document.id!r:.60}: anchors are out of order: annotate the text again")
+    return document
 
 
 def refuse(document: Document, span: Span, why: str) -> InputError:

@@ -22,7 +22,7 @@ from detector.writers import (
     table,
     web_annotation,
 )
-from detector.writers.carried import Texts, reading
+from detector.writers.carried import Texts, checked_document, reading
 from detector.writers.json import annotation, dumps, read_annotation
 from detector.writers.provenance import Provenance
 
@@ -188,7 +188,7 @@ def _json_format(path: Path) -> str:
 def read_format(format: FileFormat, path: Path, texts: Texts | None = None) -> Iterator[Document]:
     """The documents of a file in this format; raises ConfigError for a format that cannot be read back."""
     if format.read is not None:
-        return format.read(path)
+        return map(checked_document, format.read(path))
     if format.read_with is not None:
-        return format.read_with(path, texts)
+        return map(checked_document, format.read_with(path, texts))
     raise ConfigError(f"{path}: {format.name} cannot be read back: convert from {', '.join(READABLE)}")

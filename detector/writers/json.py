@@ -9,7 +9,8 @@ The object (schema version 1):
                     proved right on held-out articles, where that was measured
 ``settings``        ``strictness``, ``min_confidence``, ``only`` and ``ignore`` (lists of techniques)
 ``id``              the path as given, ``-`` for standard input
-``meta``            what else the reader knows, such as ``encoding``
+``meta``            what else is known, such as ``encoding``; ``warnings``, sentences on why findings in this text
+                    are worth less: its language, its length, how unlike the training it is, how it was read
 ``text_hash``       ``sha256:`` and the digest of the text in UTF-8
 ``n_characters``    length of the text
 ``n_characters_read``  how many of them the model has seen; null where no model has
@@ -18,7 +19,9 @@ The object (schema version 1):
                     ``quote``, ``technique``, ``title``, ``code``, ``family``, ``confidence`` (a calibrated
                     probability, four digits), ``line`` and ``column`` of its start (both from 1), ``place`` (the
                     page, chapter or time where it begins, or null), ``in_quote`` (whether it lies in somebody's
-                    quoted or reported words) and ``speaker`` (of those words, or null)
+                    quoted or reported words) and ``speaker`` (of those words, or null); where it was asked for also
+                    ``why``, the words that carried it, strongest first, each with ``start``, ``end``, ``quote`` and
+                    ``weight`` (how much lower the log-odds of the technique are without it)
 ``n_spans``         how many spans; ``n_in_quote`` how many of them lie in quotations
 =================== ==============================================================================================
 
@@ -30,13 +33,14 @@ and a low one after it from the one character they encode; no reader of this pac
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from detector.errors import CorpusError
 from detector.quotes import Quotation, document_quotations, quotation_of
-from detector.spans import Document, LineIndex, Span, text_hash
+from detector.spans import Cue, Document, LineIndex, Span, text_hash
 from detector.techniques import members
 from detector.writers.naming import family_of, place_of, short_code, title
 from detector.writers.provenance import Provenance
@@ -139,11 +143,17 @@ def _span_record(document: Document, span: Span, lines: LineIndex, quotation: Qu
         "place": place_of(document, span),
         "in_quote": quotation is not None,
         "speaker": quotation.speaker if quotation else None,
+        **({} if span.why is None else {"why": [_cue_record(document, cue) for cue in span.why]}),
     }
 
 
+def _cue_record(document: Document, cue: Cue) -> dict[str, Any]:
+    return {"start": cue.start, "end": cue.end, "quote": document.text[cue.start : cue.end], "weight": cue.weight}
+
+
 def _read_span(record: Mapping[str, Any], text: str, place: str) -> Span:
-    span = Span(record["start"], record["end"], record["technique"], record["confidence"])
+    why = None if record.get("why") is None else tuple(_read_cue(cue, text, place) for cue in record["why"])
+    span = Span(record["start"], record["end"], record["technique"], record["confidence"], why)
     if not isinstance(span.confidence, int | float) or not 0 <= span.confidence <= 1:
         raise CorpusError(f"{place}: a confidence is {span.confidence!r:.60}, not from 0 to 1: annotate the text again")
     members(span.technique)  # raises for a technique that no inventory knows
@@ -153,3 +163,14 @@ def _read_span(record: Mapping[str, Any], text: str, place: str) -> Span:
             "annotate the text again"
         )
     return span
+
+
+def _read_cue(record: Mapping[str, Any], text: str, place: str) -> Cue:
+    cue = Cue(record["start"], record["end"], record["weight"])
+    if isinstance(cue.weight, bool) or not isinstance(cue.weight, int | float) or not abs(cue.weight) < math.inf:
+        raise CorpusError(f"{place}: a weight is {cue.weight!r:.60}, not a number: annotate the text again")
+    if not 0 <= cue.start < cue.end <= len(text) or text[cue.start : cue.end] != record["quote"]:
+        raise CorpusError(
+            f"{place}: why [{cue.start}, {cue.end}) is not {record['quote']!r:.60} in the text: annotate it again"
+        )
+    return cue

@@ -127,7 +127,7 @@
       before.item.classList.remove("chosen");
       before.item.parentElement.classList.remove("held");
       before.item.querySelector(".go").removeAttribute("aria-current");
-      for (const mark of before.marks) mark.classList.remove("chosen");
+      for (const element of [...before.marks, ...cuesOf(before)]) element.classList.remove("chosen");
       explain.remove();
     }
     state.chosen = n;
@@ -136,7 +136,7 @@
       finding.item.classList.add("chosen");
       finding.item.parentElement.classList.add("held"); // a list that may be skipped would confine the entry on a phone
       finding.item.querySelector(".go").setAttribute("aria-current", "true");
-      for (const mark of finding.marks) mark.classList.add("chosen");
+      for (const element of [...finding.marks, ...cuesOf(finding)]) element.classList.add("chosen");
       const card = byId("t-" + finding.techniques[0]);
       for (const part of ["definition", "question"]) explain.querySelector("." + part).textContent = card ? card.querySelector("." + part).textContent : "";
       finding.item.append(explain);
@@ -146,6 +146,9 @@
     }
     writeAddress();
   }
+
+  // The words that carried a finding, in it or near it.
+  function cuesOf(finding) { return all(`.cue[data-w~="${finding.n}"]`); }
 
   function spoken(finding) {
     const listed = order.filter((one) => one.listed);

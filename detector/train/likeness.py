@@ -1,0 +1,70 @@
+"""The statistics of a model's training texts and their limits, which `calibrate` puts into the model folder."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.corpora import Corpus
+from detector.detect import Detector
+from detector.likeness import SHARE_WITHIN, Likeness, fit_likeness
+from detector.spans import Document
+
+TEXTS_A_CORPUS = 120
+LONGEST, SHORTEST = 2500, 200
+"""Characters. Texts are cut to these and to lengths between, so that the length of a text tells nothing of its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Texts in the encoder's space: mean vectors ``(n, width)`` and lengths in pieces."""
+
+    means: npt.NDArray[np.float32]
+    n_pieces: tuple[int, ...]
+
+
+def training_likeness(detector: Detector, training: Mapping[str, Corpus], held_out: Mapping[str, Corpus]) -> Likeness:
+    """The statistics of a sample of the training documents, with limits that held-out documents keep to."""
+    fitted = measured = locate(detector, cuts(training))
+    likeness = fit_likeness(fitted.means, fitted.n_pieces)
+    if any(corpus.documents for corpus in held_out.values()):
+        measured = locate(detector, cuts(held_out))
+    distances = [likeness.distance(mean, n) for mean, n in zip(measured.means, measured.n_pieces, strict=True)]
+    n_words = [len(document.text.split()) for corpus in training.values() for document in corpus.documents]
+    return replace(
+        likeness,
+        limit=float(np.quantile(distances, SHARE_WITHIN)),
+        fewest_words=int(np.quantile(n_words, 1 - SHARE_WITHIN)),
+    )
+
+
+def cuts(corpora: Mapping[str, Corpus]) -> list[Document]:
+    """Beginnings of documents of each corpus, drawn at random with a fixed seed: a long one, and a short one."""
+    draw = random.Random(0)
+    texts = []
+    for corpus in corpora.values():
+        for document in draw.sample(corpus.documents, min(TEXTS_A_CORPUS, len(corpus.documents))):
+            texts.append(beginning(document.text, LONGEST))
+            if len(document.text) > LONGEST:
+                texts.append(beginning(document.text, round(SHORTEST * (LONGEST / SHORTEST) ** draw.random())))
+    return [Document(str(i), text) for i, text in enumerate(texts)]
+
+
+def beginning(text: str, n_characters: int) -> str:
+    """The first so many characters, as far as they are whole words.
+
+    >>> beginning("one two three", 9)
+    'one two'
+    """
+    return text if len(text) <= n_characters else text[: n_characters + 1].rpartition(" ")[0] or text[:n_characters]
+
+
+def locate(detector: Detector, documents: Iterable[Document]) -> Points:
+    """Where the documents lie; those without pieces nowhere."""
+    scored = [scores for _, scores in detector.score(documents)]
+    placed = [(scores.mean, len(scores.pieces)) for scores in scored if scores.mean is not None]
+    return Points(np.stack([mean for mean, _ in placed]), tuple(n for _, n in placed))
