@@ -189,7 +189,7 @@ def loaded_tokenizer(path: Path) -> Tokenizer:
         tokenizer.no_truncation()  # nothing of a document is cut off, and nothing is put to it
         tokenizer.no_padding()
         tokenize(tokenizer, _PROBE)
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         raise
     except BaseException as error:  # a panic of the Rust side is no Exception
         raise ValueError(f"{path.name}: cannot cut a text ({error})") from None
