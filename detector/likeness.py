@@ -62,7 +62,7 @@ def unlike_training(likeness: Likeness, text: str, mean: Floats | None, n_pieces
         return ()
     reasons = []
     if n_words < likeness.fewest_words:
-        words = f"{n_words} word{'s'[n_words == 1 :]}"
+        words = "1 word" if n_words == 1 else f"{n_words} words"
         reasons.append(f"has only {words}, texts of the training have {likeness.fewest_words} or more")
     distance = likeness.distance(mean, n_pieces)
     if distance > 1:

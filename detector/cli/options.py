@@ -108,7 +108,7 @@ BackendOption = Annotated[
 ]
 WhyOption = Annotated[
     bool,
-    typer.Option("--why", help="Name the words that carried each finding; it takes about a second for each."),
+    typer.Option("--why", help="Name the words that carried each finding; it takes a second or two for each."),
 ]
 
 
