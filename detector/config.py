@@ -87,7 +87,7 @@ def load_recipe(path: Path) -> Recipe:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/minilm.toml"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML ({error})") from None
     recipe = _from_table(Recipe, data, f"{path}: ")
     if not recipe.seeds:

@@ -423,3 +423,12 @@ def test_ctrl_c_says_what_was_written(tmp_path: Path):
     os.close(writer)
     assert running.returncode == 130
     assert errors.decode() == "1 document written to standard output\ninterrupted\n"
+
+
+@pytest.mark.parametrize("name", ["detector.toml", "pyproject.toml"])
+def test_settings_nested_too_deep_are_one_line(tmp_path: Path, name: str):
+    (tmp_path / name).write_text("only = " + "[" * 5000 + "]" * 5000)
+    done = process("config", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.decode().count("\n") == 1
+    assert f"{name}: is not TOML" in done.stderr.decode()

@@ -174,7 +174,7 @@ def _stated(file: Path) -> Mapping[str, Any] | None:
         table = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ConfigError(f"{file}: is not TOML ({error}): correct it") from None
     if file.name == FILE:
         return table
