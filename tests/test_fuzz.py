@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,8 @@ import fuzz
 from fuzz_targets import TARGETS
 
 FOUND = sorted(path for path in fuzz.FOUND.rglob("*") if path.is_file())
-SECONDS = 0.25
-"""For each target; a busy machine tries fewer files, and one at least."""
+N_CASES = 20
+"""For each target, the same on every machine: `eval/fuzz.py` is for looking further."""
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
@@ -54,11 +53,10 @@ def test_what_was_found_is_mended(path: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_freshly_damaged_files_are_read_or_refused(name: str, tmp_path: Path):
-    target, chooser, until, n = TARGETS[name](), random.Random(name), time.monotonic() + SECONDS, 0
-    while n == 0 or time.monotonic() < until:
+    target, chooser = TARGETS[name](), random.Random(name)
+    for n in range(N_CASES):
         file, data = fuzz.case(target, chooser)
         assert fuzz.tried(target, file, data, tmp_path / str(n)) in ("read", "refused"), f"{file}: number {n}"
-        n += 1
 
 
 @pytest.mark.parametrize("name", ["report", "convert-json", "convert-label-studio", "convert-sarif"])

@@ -113,7 +113,12 @@ def write_articles(folder: Path, documents: Iterable[Document]) -> None:
     """Writes the text of each document, as it is, to its ``articleNNN.txt``; the folder is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     for document in _by_id(documents, forbidden=_NOT_IN_FILE_NAME):
-        (folder / f"article{document.id}.txt").write_text(document.text, encoding="utf-8", newline="")
+        try:
+            data = document.text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            where = f"{document.id!a}: character {error.start}"
+            raise CorpusError(f"{where} is half of a surrogate pair, which UTF-8 cannot hold: correct it") from None
+        (folder / f"article{document.id}.txt").write_bytes(data)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
