@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+LIKELY = 0.5
+"""The confidence from which a span is called likely: it is right more often than not. Below, it is possible."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cue:

@@ -26,9 +26,10 @@ import detector
 from detector.cli.train import quiet_libraries
 from detector.detect import find_model
 from detector.metrics import calibration_error
+from detector.spans import LIKELY
 from detector.techniques import NAMES, technique
 from detector.train.calibrate import PLANS
-from detector.train.measure import LIKELY, Judged
+from detector.train.measure import Judged
 from detector.train.run import judged_documents, read_record, scored_documents, split_corpora
 
 DIAGRAM = Path(__file__).parents[1] / "docs" / "images" / "reliability.svg"

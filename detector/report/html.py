@@ -17,8 +17,8 @@ from detector.report import charts
 from detector.report.article import article_html
 from detector.report.findings import Finding, findings
 from detector.report.pages import data_block, inline_policy, render, script, style_sheet
-from detector.report.terminal import LIKELY, VERDICT, shortened
-from detector.spans import Document, LineIndex, text_hash
+from detector.report.terminal import VERDICT, shortened
+from detector.spans import LIKELY, Document, LineIndex, text_hash
 from detector.techniques import NAMES, Technique, families, members, technique
 from detector.writers.naming import family_of, short_code, title
 from detector.writers.provenance import Provenance

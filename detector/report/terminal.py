@@ -19,12 +19,9 @@ from detector.report.brackets import marked
 from detector.report.segments import Segment, segments
 from detector.report.visible import visible
 from detector.report.wording import FACTOR_MEANS, counted, factor
-from detector.spans import Cue, Document, LineIndex, Span
+from detector.spans import LIKELY, Cue, Document, LineIndex, Span
 from detector.techniques import families
 from detector.writers.naming import family_of, place_of, short_code, title
-
-LIKELY = 0.5
-"""The confidence from which a finding is called likely: it is right more often than not."""
 
 VERDICT = "A flag is not a verdict: it says how something is put, not whether it is true."
 _SHORTEST_QUOTE = 24

@@ -10,12 +10,10 @@ from typing import Any
 from detector.decode import Setting, decode, identify
 from detector.evaluate import scoring_names
 from detector.metrics import SpanScore, bootstrap, calibration_error, flc, is_right, named_ranges, si
-from detector.spans import Document, Span
+from detector.spans import LIKELY, Document, Span
 from detector.techniques import NAMES, Inventory
 from detector.train.calibrate import Scored
 
-LIKELY = 0.5
-"""The confidence from which a finding is called likely."""
 N_ERRORS = 5
 """So many errors of each kind are drawn for the card."""
 ERROR_SEED = 0
