@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/detector annotate seeds/why-asian-nato-finds-no-support.txt
 
 test: $(VENV)/installed-test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -17,7 +17,10 @@ _NAMES = {str: "str", int: "int", float: "float", bool: "bool", tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The encoder to start from: a packaged name, a folder or a hub id; the window counts pieces, special ones too."""
+    """The encoder to start from: a packaged name, a folder or a hub id; the window counts pieces, special ones too.
+
+    A model of ours (a model folder, or a shipped model's name) goes on learning, with the heads that it has.
+    """
 
     name: str
     window: int = 256

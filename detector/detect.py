@@ -40,11 +40,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A document cut for the encoder."""
+    """A document cut for the encoder; ``candidates``: its given spans' numbers and places by the window's number."""
 
     document: Document
     pieces: Pieces
     windows: list[Window]
+    candidates: dict[int, list[tuple[int, Candidate]]]
+
+
+@dataclass(slots=True)
+class _Encoded:
+    """What is known of a document: see `Scores`, and span-head outputs ``(n_spans, 23)`` without corpus bias."""
+
+    logits: Floats
+    spans: Floats
+    mean: Floats | None = None
 
 
 def load(
@@ -153,16 +163,15 @@ class Detector:
 
     def score(self, documents: Iterable[Document]) -> Iterator[tuple[Document, Scores]]:
         """Each document with the token head's outputs for all its pieces, in order, streamed."""
-        stopped = threading.Event()
-        prepared = _ahead(lambda chunk: [self._prepare(document) for document in chunk], _chunks(documents))
-        encoded = _ahead(lambda chunk: (chunk, self._encode(chunk, stopped)), prepared)
-        try:
-            for chunk, outputs in encoded:
-                for each, (logits, mean) in zip(chunk, outputs, strict=True):
-                    words = find_words(each.document.text, each.pieces)
-                    yield each.document, Scores(each.pieces, words, logits, mean)
-        finally:
-            stopped.set()  # and only then `encoded` goes, which waits for its thread
+        for prepared, encoded in self._encode_all(documents, with_spans=False):
+            yield prepared.document, _scores(prepared, encoded)
+
+    def score_and_classify(
+        self, documents: Iterable[Document], *, corpus: str | None = None, within: Inventory | None = None
+    ) -> Iterator[tuple[Document, Scores, Document]]:
+        """What `score` gives, and the document as `classify` returns it, for one price."""
+        for prepared, encoded in self._encode_all(documents, with_spans=True):
+            yield prepared.document, _scores(prepared, encoded), self._named(prepared, encoded, corpus, within)
 
     def classify(self, document: Document, *, corpus: str | None = None, within: Inventory | None = None) -> Document:
         """The document with each given span's technique named by the span head.
@@ -170,61 +179,106 @@ class Detector:
         ``within`` limits the techniques to those an inventory annotates (and joins those it merges); ``corpus`` follows
         the habits of one training corpus. Spans with the same characters get different techniques, the likeliest first.
         """
-        for span in document.spans:
-            if not 0 <= span.start < span.end <= len(document.text):
-                where = f"span [{span.start}, {span.end})"
-                raise InputError(f"{document.id}: {where} is not inside the text ({len(document.text)} characters)")
         if not document.spans:
             return document
-        probabilities = self._span_probabilities(document, corpus)
-        return replace(document, spans=_best_techniques(document.spans, probabilities, within or inventory("detector")))
+        prepared = self._prepare(document, with_spans=True)
+        (encoded,) = self._encode([prepared], [(0, window) for window in prepared.candidates])
+        return self._named(prepared, encoded, corpus, within)
 
-    def _prepare(self, document: Document) -> _Prepared:
+    def _encode_all(self, documents: Iterable[Document], *, with_spans: bool) -> Iterator[tuple[_Prepared, _Encoded]]:
+        """The documents one after another, cut and encoded ahead of who asks."""
+        stopped = threading.Event()
+
+        def prepare(chunk: list[Document]) -> list[_Prepared]:
+            return [self._prepare(document, with_spans=with_spans) for document in chunk]
+
+        def encode(chunk: list[_Prepared]) -> list[tuple[_Prepared, _Encoded]]:
+            jobs = [(i, window) for i, prepared in enumerate(chunk) for window in range(len(prepared.windows))]
+            return list(zip(chunk, self._encode(chunk, jobs, stopped), strict=True))
+
+        encoded = _ahead(encode, _ahead(prepare, _chunks(documents)))
+        try:
+            for chunk in encoded:
+                yield from chunk
+        finally:
+            stopped.set()  # and only then `encoded` goes, which waits for its thread
+
+    def _prepare(self, document: Document, *, with_spans: bool) -> _Prepared:
         pieces = self.tokenize(document.text)
         windows = cut_windows(document.text, pieces, size=self.info.window, overlap=self.info.overlap)
-        return _Prepared(document, pieces, windows)
+        return _Prepared(document, pieces, windows, _locate_all(document, pieces, windows) if with_spans else {})
 
-    def _encode(self, chunk: Sequence[_Prepared], stopped: threading.Event) -> list[tuple[Floats, Floats | None]]:
-        """Logits and mean of each document, as in `Scores`; unfinished where nobody waits for them."""
-        logits = [np.empty((len(p.pieces), len(CHANNELS)), dtype=np.float32) for p in chunk]
-        means: list[Floats | None] = [None] * len(chunk)
+    def _encode(
+        self, chunk: Sequence[_Prepared], jobs: list[tuple[int, int]], stopped: threading.Event | None = None
+    ) -> list[_Encoded]:
+        """What is known of each document from the windows of the ``jobs``: a document's number and its window's.
+
+        Unfinished where nobody waits for it any more.
+        """
+        results = [_nothing(prepared) for prepared in chunk]
         n_shown = [sum(map(len, prepared.windows)) for prepared in chunk]
-        jobs = [(i, window) for i, prepared in enumerate(chunk) for window in prepared.windows]
-        jobs.sort(key=lambda job: -len(job[1]))
+        jobs = sorted(jobs, key=lambda job: -len(chunk[job[0]].windows[job[1]]))
         for start in range(0, len(jobs), ENCODED_TOGETHER):
-            if stopped.is_set():
+            if stopped is not None and stopped.is_set():
                 break
-            part = jobs[start : start + ENCODED_TOGETHER]
-            encoded = self.backend.encode([chunk[i].pieces.ids[w.first : w.last] for i, w in part])
-            for (i, w), each in zip(part, encoded, strict=True):
+            part = [(i, index, chunk[i].windows[index]) for i, index in jobs[start : start + ENCODED_TOGETHER]]
+            ids = [chunk[i].pieces.ids[w.first : w.last] for i, _, w in part]
+            placed = [
+                (i, number, replace(candidate, window=row))
+                for row, (i, index, _) in enumerate(part)
+                for number, candidate in chunk[i].candidates.get(index, ())
+            ]
+            if placed:
+                span_logits, encoded = self.backend.classify(ids, [candidate for *_, candidate in placed])
+                for (i, number, _), values in zip(placed, span_logits, strict=True):
+                    results[i].spans[number] = values
+            else:
+                encoded = self.backend.encode(ids)
+            for (i, _, w), each in zip(part, encoded, strict=True):
                 if not np.isfinite(each.logits).all():
                     raise ModelError(f"{self.name}: its scores are no numbers: name another model, or train it again")
                 decided = each.logits[w.decide_first - w.first : w.decide_last - w.first]
-                logits[i][w.decide_first : w.decide_last] = decided
-                share, before = np.float32(len(w) / n_shown[i]) * each.mean, means[i]
-                means[i] = share if before is None else before + share
-        return list(zip(logits, means, strict=True))
+                results[i].logits[w.decide_first : w.decide_last] = decided
+                share, before = np.float32(len(w) / n_shown[i]) * each.mean, results[i].mean
+                results[i].mean = share if before is None else before + share
+        return results
 
-    def _span_probabilities(self, document: Document, corpus: str | None) -> Floats:
-        """Probabilities ``(n_spans, 23)`` of the spans' techniques; even where a span touches no piece."""
-        prepared = self._prepare(document)
-        counts = count_quotes(document)
-        placed: dict[int, list[tuple[int, Candidate]]] = {}
-        for i, span in enumerate(document.spans):
-            located = locate(prepared.pieces, prepared.windows, span)
-            if located:
-                index, first, last = located
-                placed.setdefault(index, []).append((i, Candidate(0, first, last, counts[i])))
-        logits = np.zeros((len(document.spans), len(NAMES)), dtype=np.float32)
-        shown = list(placed)
-        ids = [prepared.pieces.ids[w.first : w.last] for w in (prepared.windows[index] for index in shown)]
-        rows = [(i, replace(c, window=row)) for row, index in enumerate(shown) for i, c in placed[index]]
-        if rows:
-            logits[[i for i, _ in rows]] = self.backend.classify(ids, [c for _, c in rows])
-        logits += self.backend.span_bias(corpus)
+    def _named(self, prepared: _Prepared, encoded: _Encoded, corpus: str | None, within: Inventory | None) -> Document:
+        """The document with the techniques that the span head's outputs give its spans."""
+        document = prepared.document
+        logits = encoded.spans + self.backend.span_bias(corpus)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: Floats = powers / powers.sum(axis=1, keepdims=True)
-        return probabilities
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
+        return replace(document, spans=_best_techniques(document.spans, probabilities, within or inventory("detector")))
+
+
+def _nothing(prepared: _Prepared) -> _Encoded:
+    """What is known before anything is encoded: a span that touches no piece is of each technique alike."""
+    n_pieces, n_spans = len(prepared.pieces), len(prepared.document.spans)
+    logits = np.empty((n_pieces, len(CHANNELS)), dtype=np.float32)
+    return _Encoded(logits, np.zeros((n_spans, len(NAMES)), dtype=np.float32))
+
+
+def _scores(prepared: _Prepared, encoded: _Encoded) -> Scores:
+    words = find_words(prepared.document.text, prepared.pieces)
+    return Scores(prepared.pieces, words, encoded.logits, encoded.mean)
+
+
+def _locate_all(
+    document: Document, pieces: Pieces, windows: Sequence[Window]
+) -> dict[int, list[tuple[int, Candidate]]]:
+    """The given spans' numbers and places by window; InputError for one that is not inside the text."""
+    counts = count_quotes(document)
+    placed: dict[int, list[tuple[int, Candidate]]] = {}
+    for i, span in enumerate(document.spans):
+        if not 0 <= span.start < span.end <= len(document.text):
+            where = f"span [{span.start}, {span.end})"
+            raise InputError(f"{document.id}: {where} is not inside the text ({len(document.text)} characters)")
+        located = locate(pieces, windows, span)
+        if located:
+            index, first, last = located
+            placed.setdefault(index, []).append((i, Candidate(0, first, last, counts[i])))
+    return placed
 
 
 def locate(pieces: Pieces, windows: Sequence[Window], span: Span) -> tuple[int, int, int] | None:

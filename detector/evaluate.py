@@ -56,12 +56,12 @@ def predict(detector: Detector, corpus: Corpus, *, setting: Setting, habits: str
     """What the detector finds in the corpus at a setting, and names with the habits of one training corpus."""
     within = scoring_inventory(corpus)
     found, identified, named = [], [], []
-    for document, scores in detector.score(corpus.documents):
+    for document, scores, with_names in detector.score_and_classify(corpus.documents, corpus=habits, within=within):
         text = document.text
         found.append(document.with_spans(decode(text, scores, setting, gap=detector.info.gap), n_read=len(text)))
         ranges = identify(text, scores, setting, gap=detector.info.gap)
         identified.append(document.with_spans(Span(start, end, "") for start, end in ranges))
-        named.append(detector.classify(document, corpus=habits, within=within))
+        named.append(with_names)
     return Predictions(tuple(found), tuple(identified), tuple(named))
 
 

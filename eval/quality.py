@@ -29,12 +29,12 @@ from detector.cli.train import quiet_libraries, read_corpora
 from detector.config import Recipe, load_recipe
 from detector.corpora import Corpus
 from detector.decode import Setting, decode, identify
-from detector.detect import Detector, load
-from detector.evaluate import Predictions, score, scoring_inventory, summary
+from detector.detect import load
+from detector.evaluate import Predictions, score, summary
 from detector.model import load_model, save_model
-from detector.spans import Span
+from detector.spans import Document, Span
 from detector.train.calibrate import PLANS, Scored, cross_fitted
-from detector.train.run import average, scored_documents, split_corpora, token_biases, train_once
+from detector.train.run import average, scored_and_named, scored_documents, split_corpora, token_biases, train_once
 
 RUNS = Path("runs/quality")
 RESULTS = Path(__file__).parent / "results" / "quality"
@@ -160,7 +160,7 @@ def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int, chosen_by:
     detector = load(model)
     chooser = load(chosen_by) if chosen_by else detector
     held_out = split_corpora(corpora, fold=fold).validation
-    scored, biases = scored_documents(detector, held_out), token_biases(detector)
+    (scored, named), biases = scored_and_named(detector, held_out), token_biases(detector)
     theirs = scored_documents(chooser, held_out) if chosen_by else scored
     own = {(s.document.id, s.inventory.name): s for part in scored.values() for s in part}
     results: dict[str, Any] = {}
@@ -169,7 +169,7 @@ def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int, chosen_by:
         pairs = [(own[s.document.id, s.inventory.name], setting) for s, setting in chosen]
         results[plan.name] = {}
         for name in [n for n in held_out if n in plan.chosen_on]:
-            corpus, predictions = predictions_of(detector, held_out[name], pairs, habits=name)
+            corpus, predictions = predictions_of(held_out[name], pairs, named[name], gap=detector.info.gap)
             results[plan.name][name] = summary(corpus, predictions) | {"documents": sums(corpus, predictions)}
         parts = list(results[plan.name].values())
         weights = [max(1, part["n_found"]) for part in parts]
@@ -179,21 +179,23 @@ def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int, chosen_by:
 
 
 def predictions_of(
-    detector: Detector, corpus: Corpus, pairs: Sequence[tuple[Scored, Setting]], *, habits: str
+    corpus: Corpus, pairs: Sequence[tuple[Scored, Setting]], named: Sequence[Document], *, gap: int
 ) -> tuple[Corpus, Predictions]:
-    """The documents of a corpus among ``pairs``, as a corpus, and what is found in each at its own setting."""
-    gap = detector.info.gap
+    """The documents of a corpus among ``pairs``, as a corpus, and what is found in each at its own setting.
+
+    ``named`` are the corpus's documents with their given spans named.
+    """
     own = {document.id for document in corpus.documents}
     mine = [(s, setting) for s, setting in pairs if s.document.id in own and s.inventory == corpus.inventory]
     documents = tuple(s.document for s, _ in mine)
-    within = scoring_inventory(corpus)
+    by_id = {document.id: document for document in named}
     return replace(corpus, documents=documents), Predictions(
         tuple(s.document.with_spans(decode(s.document.text, s.scores, setting, gap=gap)) for s, setting in mine),
         tuple(
             s.document.with_spans(Span(a, b, "") for a, b in identify(s.document.text, s.scores, setting, gap=gap))
             for s, setting in mine
         ),
-        tuple(detector.classify(document, corpus=habits, within=within) for document in documents),
+        tuple(by_id[document.id] for document in documents),
     )
 
 

@@ -20,7 +20,7 @@ from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe, 
 from detector.corpora import Corpus
 from detector.decode import Candidate, Setting, decode
 from detector.detect import Detector, load
-from detector.errors import ModelError
+from detector.errors import ConfigError, ModelError
 from detector.metrics import calibration_error
 from detector.model import load_model
 from detector.spans import Document, Span
@@ -40,6 +40,7 @@ from detector.train.features import Collator, document_rows, unpack_bits
 from detector.train.loop import TrainingModule, parameter_groups, span_loss, token_losses
 from detector.train.run import split_corpora, train
 from detector.train.shrink import shrink
+from detector.train.start import starting_model
 from detector.windows import CHANNELS, channel_bit
 
 QUOTE = "destroy everything"
@@ -145,6 +146,20 @@ def test_seeds_are_averaged_and_refitted_on_all_documents(encoder_folder, tmp_pa
     started = time.monotonic()
     assert train(both, CORPORA, tmp_path / "out")["refit"]  # nothing is trained again
     assert time.monotonic() - started < 60
+
+
+def test_a_model_of_ours_goes_on_with_its_heads_and_what_it_knows_of_a_corpus(tiny_model_folder):
+    before = load_model(tiny_model_folder)
+    model, info, _ = starting_model(recipe(tiny_model_folder), ("mine", "ptc"))
+    assert (info.name, info.encoder, info.corpora) == ("rhetoric-tiny", "none", ("mine", "ptc"))
+    assert torch.equal(model.token_head.weight, before.model.token_head.weight)
+    assert torch.equal(model.span_head[0].weight, before.model.span_head[0].weight)
+    ptc = before.info.corpora.index("ptc")
+    assert torch.equal(model.token_bias.weight, torch.stack([torch.zeros(24), before.model.token_bias.weight[ptc]]))
+    with pytest.raises(ConfigError, match="^encoder.window: 64: .* has windows of 32 pieces at most$"):
+        starting_model(
+            replace(recipe(tiny_model_folder), encoder=EncoderConfig(str(tiny_model_folder), window=64)), ("ptc",)
+        )
 
 
 def test_dropout_from_bytes_keeps_the_mean_and_drops_its_share():

@@ -75,8 +75,8 @@ class Backend(Protocol):
     def score(self, windows: Sequence[Ints]) -> list[Floats]:
         """Token-head outputs without corpus bias of each window: ``(n_pieces, 24)`` each."""
 
-    def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> Floats:
-        """Span-head outputs without corpus bias: ``(n_candidates, 23)``."""
+    def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> tuple[Floats, list[Encoded]]:
+        """Span-head outputs without corpus bias, ``(n_candidates, 23)``, and what `encode` gives."""
 
     def span_bias(self, corpus: str | None) -> Floats:
         """The span head's bias ``(23,)`` of a training corpus, or the mean of all where None."""

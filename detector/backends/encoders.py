@@ -123,7 +123,7 @@ class _Products:
         """``(n, n_outputs)``: the product with the matrix of that name, without its bias."""
         stored = weights.eight_bit(name)
         if not self.whole or stored is None:
-            return graph.node("MatMul", prepared.values, graph.constant(weights.floats(name).T))
+            return graph.node("Gemm", prepared.values, graph.constant(weights.floats(name)), transB=1)
         matrix, scales, p = graph.constant(stored[0].T), graph.constant(stored[1]), prepared
         high = graph.node("MatMulIntegerToFloat", p.high, matrix, p.scale, scales, p.zero, domain=MICROSOFT)
         low = graph.node("MatMulIntegerToFloat", p.low, matrix, p.low_scale, scales, p.low_zero, domain=MICROSOFT)

@@ -19,6 +19,7 @@ from detector.backends.encoders import Weights, encoder_graph, span_graph
 from detector.backends.graph import Array
 from detector.errors import ModelError
 from detector.folder import MAX_COUNT_BIN, MAX_LENGTH_BIN, ModelFiles, read_weights, unusable
+from detector.memory import return_freed
 from detector.techniques import NAMES
 
 CALL_PIECES = 512
@@ -53,6 +54,7 @@ class OnnxBackend:
             raise unusable(files.path, error) from error
         except Exception as error:  # the runtime's own kinds, which have no common one
             raise ModelError(f"{files.path}: the weights do not fit encoder.json; install the model again") from error
+        return_freed()  # the runtime has made its own arrangement of the matrices
 
     def encode(self, windows: Sequence[Ints]) -> list[Encoded]:
         """See `Backend.encode`."""
@@ -66,18 +68,19 @@ class OnnxBackend:
         """See `Backend.score`."""
         return [encoded.logits for encoded in self.encode(windows)]
 
-    def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> Floats:
+    def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> tuple[Floats, list[Encoded]]:
         """See `Backend.classify`."""
+        results: dict[int, Encoded] = {}
         features: list[Floats] = [np.empty(0, dtype=np.float32)] * len(candidates)
-        for rows, (hidden, logits) in self._run(windows, ["hidden", "logits"]):
-            for i, candidate in enumerate(candidates):
-                if candidate.window in rows:
-                    at = rows.index(candidate.window)
-                    features[i] = self._features(hidden[at], logits[at], candidate)
-        if not candidates:
-            return np.empty((0, len(NAMES)), dtype=np.float32)
-        scores: Floats = self._span_head.run(["scores"], {"features": np.stack(features)})[0]
-        return scores
+        for rows, (hidden, logits, means) in self._run(windows, ["hidden", "logits", "mean"]):
+            for at, row in enumerate(rows):
+                results[row] = Encoded(logits[at][1:-1], means[at][0])
+                for i in (i for i, candidate in enumerate(candidates) if candidate.window == row):
+                    features[i] = self._features(hidden[at], logits[at], candidates[i])
+        scores: Floats = np.empty((0, len(NAMES)), dtype=np.float32)
+        if candidates:
+            scores = self._span_head.run(["scores"], {"features": np.stack(features)})[0]
+        return scores, [results[row] for row in range(len(windows))]
 
     def span_bias(self, corpus: str | None) -> Floats:
         """See `Backend.span_bias`."""
@@ -139,12 +142,13 @@ def multiplies_whole_numbers() -> bool:
 
 
 def make_session(graph: bytes, arrays: dict[str, Array]) -> onnxruntime.InferenceSession:
-    """A session of the runtime on one thread, for a graph's file and its large arrays."""
+    """A session of the runtime on one thread, for a graph's file and its large arrays, of which none is left."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # it keeps memory for every shape that it has seen
     options.log_severity_level = 4  # what fails is raised; the rest is of no use to a reader of spans
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
-    options.add_external_initializers(list(arrays), values)
+    names = list(arrays)
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(arrays.pop(name)) for name in names]  # which copies
+    options.add_external_initializers(names, values)
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

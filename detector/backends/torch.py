@@ -40,36 +40,33 @@ class TorchBackend:
         self.precision = "bfloat16" if bfloat16 else "float32"
         self.work = WorkCount()
 
-    @torch.inference_mode()
     def encode(self, windows: Sequence[Ints]) -> list[Encoded]:
         """See `Backend.encode`."""
-        results: dict[int, Encoded] = {}
-        for rows in self._batches(windows):
-            lengths = [len(windows[row]) for row in rows]
-            encoded = self._run([windows[row] for row in rows], with_middle=True)
-            logits = encoded.token_logits.float().cpu().numpy()
-            assert encoded.middle is not None
-            means = piece_means(encoded.middle, lengths).cpu().numpy()
-            for row, n, values, mean in zip(rows, lengths, logits, means, strict=True):
-                results[row] = Encoded(values[1 : 1 + n], mean)
-        return [results[row] for row in range(len(windows))]
+        return self.classify(windows, ())[1]
 
     def score(self, windows: Sequence[Ints]) -> list[Floats]:
         """See `Backend.score`."""
         return [encoded.logits for encoded in self.encode(windows)]
 
     @torch.inference_mode()
-    def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> Floats:
+    def classify(self, windows: Sequence[Ints], candidates: Sequence[Candidate]) -> tuple[Floats, list[Encoded]]:
         """See `Backend.classify`."""
+        results: dict[int, Encoded] = {}
         scores = np.empty((len(candidates), len(TECHNIQUES)), dtype=np.float32)
         for rows in self._batches(windows):
+            lengths = [len(windows[row]) for row in rows]
+            encoded = self._run([windows[row] for row in rows])
+            logits = encoded.token_logits.float().cpu().numpy()
+            assert encoded.middle is not None
+            means = piece_means(encoded.middle, lengths).cpu().numpy()
+            for row, n, values, mean in zip(rows, lengths, logits, means, strict=True):
+                results[row] = Encoded(values[1 : 1 + n], mean)
             here = [i for i, candidate in enumerate(candidates) if candidate.window in rows]
             if here:
                 spans = self._spans([candidates[i] for i in here], rows)
-                encoded = self._run([windows[row] for row in rows])
                 with self._precision():
                     scores[here] = self.model.classify(encoded, spans).float().cpu().numpy()
-        return scores
+        return scores, [results[row] for row in range(len(windows))]
 
     def span_bias(self, corpus: str | None) -> Floats:
         """See `Backend.span_bias`."""
@@ -92,13 +89,13 @@ class TorchBackend:
         columns = [[rows.index(c.window), c.first + 1, c.last + 1, c.count] for c in candidates]
         return SpanBatch(*torch.tensor(columns, device=self.device).T)
 
-    def _run(self, windows: Sequence[Ints], *, with_middle: bool = False) -> EncodedBatch:
+    def _run(self, windows: Sequence[Ints]) -> EncodedBatch:
         multiple = GPU_PIECES_MULTIPLE if self.on_gpu else PIECES_MULTIPLE
         ids, mask = frame(windows, self.info, multiple=multiple)
         n_pieces = sum(len(window) + N_SPECIAL for window in windows)
         self.work.add(n_pieces, ids.numel() - n_pieces)
         with self._precision():
-            encoded: EncodedBatch = self.model.encode(self._sent(ids), self._sent(mask), with_middle=with_middle)
+            encoded: EncodedBatch = self.model.encode(self._sent(ids), self._sent(mask), with_middle=True)
         return encoded
 
     def _sent(self, values: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from detector.batch.records import Columns, Failure, Record, printable
 from detector.batch.schema import SCHEMA_VERSION, encode, make_row
 from detector.batch.store import Store, open_store
 from detector.decode import decode
+from detector.memory import keep_no_large_blocks
 from detector.quotes import quotations
 from detector.readers.language import TRAINED_ON, language_of
 from detector.selection import Selection
@@ -255,6 +256,7 @@ def load_for(task: Task) -> Detector:
     """The detector of a task; on the CPU of one thread: workers share the cores, and torch's last bits depend on it."""
     from detector.detect import load
 
+    keep_no_large_blocks()
     threads = 1 if task.device == "cpu" else None
     return load(task.model, device=task.device, backend=task.settings.backend, threads=threads)
 

@@ -15,6 +15,7 @@ from detector.cli.formats import AnnotationFormat
 from detector.cli.inputs import Failures
 from detector.cli.settings import DEFAULT, Settings, in_force, selection_of
 from detector.errors import ConfigError, InputError
+from detector.memory import keep_no_large_blocks
 from detector.readers.text import STANDARD_INPUT, find_all, is_address
 from detector.report.terminal import Style, heading, render
 from detector.selection import FailOn, Selection
@@ -204,6 +205,7 @@ def load_detector(folder: str | None, *, backend: str | None = None) -> Detector
     """The detector of a model folder, or the shipped one; importing what runs it takes its time, so it waits."""
     from detector.detect import load
 
+    keep_no_large_blocks()
     return load(folder, backend=backend or "auto")
 
 

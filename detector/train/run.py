@@ -21,22 +21,21 @@ from detector.evaluate import scoring_inventory
 from detector.folder import read_folder
 from detector.likeness import save_likeness
 from detector.metrics import SpanScore, score_documents, tc
-from detector.model import ModelInfo, RhetoricModel, load_model, save_model, save_settings
+from detector.model import load_model, save_model, save_settings
+from detector.spans import Document
 from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, make_setting
 from detector.train.card import card
-from detector.train.dropout import quicken_dropout
-from detector.train.encoders import load_encoder
 from detector.train.features import Collator, make_dataset
 from detector.train.likeness import training_likeness
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
 from detector.train.measure import Judged, judge, measure, random_errors, technique_scores
 from detector.train.shrink import shrink
+from detector.train.start import starting_model
 from detector.train.swap import swap_corpora
 
 N_FOLDS = 5
 DETAILED = "balanced"
 """The setting whose techniques and errors are recorded."""
-HEAD_SEED = 0  # heads that start alike can be averaged: seeds decide over order and dropout alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +139,7 @@ def train_once(
     if (out / "model" / "training.json").is_file():
         return read_record(out / "model")
     started = time.time()
-    encoder, tokenizer, special = load_encoder(recipe.encoder.name)
-    info = ModelInfo(
-        name=f"rhetoric-{recipe.name}",
-        encoder=recipe.encoder.name,
-        corpora=tuple(corpora),
-        window=recipe.encoder.window - 2,
-        overlap=recipe.encoder.overlap,
-        gap=recipe.gap,
-        **special,
-    )
-    torch.manual_seed(HEAD_SEED)
-    model = RhetoricModel(encoder, n_corpora=len(corpora), dropout=recipe.encoder.dropout)
-    quicken_dropout(model)
+    model, info, tokenizer = starting_model(recipe, tuple(corpora))
     split = split_corpora(corpora, fold=fold)
     detector = Detector(TorchBackend(model, info, bfloat16=bfloat16_is_fast()), info, tokenizer, {}, "")
     dataset = make_dataset(training_texts(recipe, split.training, seed=seed), tokenizer, info)
@@ -265,6 +252,20 @@ def scored_documents(detector: Detector, corpora: Mapping[str, Corpus]) -> dict[
     }
 
 
+def scored_and_named(
+    detector: Detector, corpora: Mapping[str, Corpus]
+) -> tuple[dict[str, list[Scored]], dict[str, list[Document]]]:
+    """The same, and the documents with their spans named by the span head, by its habits in each corpus."""
+    scored: dict[str, list[Scored]] = {}
+    named: dict[str, list[Document]] = {}
+    for name, corpus in corpora.items():
+        within = scoring_inventory(corpus)
+        triples = list(detector.score_and_classify(corpus.documents, corpus=name, within=within))
+        scored[name] = [Scored(document, scores, corpus.inventory) for document, scores, _ in triples]
+        named[name] = [document for *_, document in triples]
+    return scored, named
+
+
 def token_biases(detector: Detector) -> dict[str, Any]:
     """The token head's bias ``(24,)`` of each training corpus."""
     return {name: detector.backend.token_bias(name) for name in detector.info.corpora}
@@ -275,16 +276,16 @@ def validation_scores(detector: Detector, validation: Mapping[str, Corpus]) -> d
 
     ``score`` is the mean of the first corpus's three.
     """
-    scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
+    scored, named = scored_and_named(detector, validation)
+    biases, gap = token_biases(detector), detector.info.gap
     scores: dict[str, float] = {}
     for name, corpus in validation.items():
         plan = SettingPlan(name, follows=(name,), chosen_on=(name,), beta=1.0)
         setting = make_setting(plan, scored, biases, gap=gap)
         measured = measure([judge(document, setting, gap=gap) for document in scored[name]])
-        named = [detector.classify(d, corpus=name, within=scoring_inventory(corpus)) for d in corpus.documents]
         scores |= {f"{name}_{metric}": measured[metric]["f1"] for metric in ("si", "flc")}
         scores[f"{name}_tc"] = sum(
-            score_documents(tc, corpus.documents, named, inventory=scoring_inventory(corpus)), SpanScore()
+            score_documents(tc, corpus.documents, named[name], inventory=scoring_inventory(corpus)), SpanScore()
         ).f1
     first = next(iter(validation))
     scores["score"] = sum(scores[f"{first}_{metric}"] for metric in ("si", "flc", "tc")) / 3

@@ -1,0 +1,75 @@
+"""What a training starts from: an encoder with fresh heads, or a model of ours with the heads that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from detector.config import Recipe
+from detector.detect import SHIPPED, find_model
+from detector.errors import ConfigError
+from detector.model import ModelInfo, RhetoricModel, load_model
+from detector.train.dropout import quicken_dropout
+from detector.train.encoders import load_encoder
+
+HEAD_SEED = 0  # heads that start alike can be averaged: seeds decide over order and dropout alone
+
+
+def starting_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, ModelInfo, Tokenizer]:
+    """The model before its first step, with what it says of itself and its tokenizer.
+
+    Raises `ModelError` where the recipe's encoder cannot be loaded, and `ConfigError` where its windows are too short.
+    """
+    name = recipe.encoder.name
+    is_ours = any((folder / "model.json").is_file() for folder in (Path(name), SHIPPED / name))
+    made = _from_model(recipe, corpora) if is_ours else _from_encoder(recipe, corpora)
+    quicken_dropout(made[0])
+    return made
+
+
+def _from_encoder(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, ModelInfo, Tokenizer]:
+    encoder, tokenizer, special = load_encoder(recipe.encoder.name)
+    info = ModelInfo(
+        name=f"rhetoric-{recipe.name}",
+        encoder=recipe.encoder.name,
+        corpora=tuple(corpora),
+        window=recipe.encoder.window - 2,
+        overlap=recipe.encoder.overlap,
+        gap=recipe.gap,
+        **special,
+    )
+    torch.manual_seed(HEAD_SEED)
+    return RhetoricModel(encoder, n_corpora=len(corpora), dropout=recipe.encoder.dropout), info, tokenizer
+
+
+def _from_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, ModelInfo, Tokenizer]:
+    """A model that goes on learning; it keeps its bias for a corpus that it knows, and a new corpus begins without."""
+    loaded = load_model(find_model(recipe.encoder.name))
+    if recipe.encoder.window - 2 > loaded.info.window:
+        rule = f"{recipe.encoder.name} has windows of {loaded.info.window + 2} pieces at most"
+        raise ConfigError(f"encoder.window: {recipe.encoder.window}: {rule}")
+    model = RhetoricModel(loaded.model.encoder, n_corpora=len(corpora), dropout=recipe.encoder.dropout)
+    state = loaded.model.state_dict()
+    for name in ("token_bias.weight", "span_bias.weight"):
+        state[name] = _reordered(state[name], loaded.info.corpora, corpora)
+    model.load_state_dict(state)
+    info = replace(
+        loaded.info,
+        name=f"rhetoric-{recipe.name}",
+        corpora=tuple(corpora),
+        window=recipe.encoder.window - 2,
+        overlap=recipe.encoder.overlap,
+        gap=recipe.gap,
+    )
+    return model, info, loaded.tokenizer
+
+
+def _reordered(biases: Tensor, known: Sequence[str], wanted: Sequence[str]) -> Tensor:
+    """The rows of ``biases`` ``(n_known, n_outputs)`` for the corpora that are wanted; zeros for a new one."""
+    rows = [biases[known.index(name)] if name in known else torch.zeros_like(biases[0]) for name in wanted]
+    return torch.stack(rows)
