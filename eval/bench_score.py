@@ -3,7 +3,8 @@
     python eval/bench_score.py [--tiny] [--documents 100000] [--small 1000] [--model DIR] [--articles FILE]
 
 The corpus is made, not committed: each document is a few hundred words of paragraphs drawn (seeded) from the articles
-in the JSONL file ``--articles``, or from the one in ``seeds/``. Every run is the command in a process of its own.
+in the JSONL file ``--articles``, or from the one in ``seeds/``; one in two hundred is in another language, as corpora
+are, so that the language guard's model is in memory in every run. Every run is the command in a process of its own.
 
 ``--tiny`` scores with a model that costs next to nothing (see `tiny`): for the memory at 100,000 documents, which does
 not depend on the model, in an hour rather than a day. The share of time outside the encoder is always that of the
@@ -33,12 +34,18 @@ from typing import Any
 SEED = Path(__file__).parents[1] / "seeds" / "why-asian-nato-finds-no-support.txt"
 RESULTS = Path(__file__).parent / "results" / "bench_score.json"
 WORDS_A_DOCUMENT = (250, 900)
+FOREIGN_EVERY = 200
+FOREIGN = (
+    "Der Gemeinderat hat am Dienstag beschlossen, die alte Brücke über den Bach im kommenden Frühjahr zu erneuern.",
+    "Während der Bauzeit müssen Fußgänger einen Umweg gehen, für den etwa zehn Minuten gerechnet werden.",
+    "Die Bücherei bleibt in den Ferien nachmittags geöffnet, weil viele Kinder sonst keinen Platz zum Lesen haben.",
+)
 
 
 def main() -> None:
     """Prints a line for each run, and writes all of them to ``--output``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--documents", type=int, default=100_000, help="size of the large corpus")
+    parser.add_argument("--documents", type=int, default=100_000, help="size of the large corpus; 0: as recorded last")
     parser.add_argument("--small", type=int, default=1_000, help="size of the small corpus")
     parser.add_argument("--model", default=None, help="a model folder in place of the shipped model")
     parser.add_argument("--articles", default=None, help="a JSONL file of articles to draw paragraphs from")
@@ -71,8 +78,11 @@ def bench(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     runs = {
         "small, 1 process": run(small, folder / "a", options, "--workers", "1"),
         "small, 2 processes": run(small, folder / "b", options, "--workers", "2"),
-        "large, 1 process": run(large, folder / "c", options, "--workers", "1"),
     }
+    if options.documents:
+        runs["large, 1 process"] = run(large, folder / "c", options, "--workers", "1")
+    else:
+        runs["large, 1 process"] = json.loads(options.output.read_text())["runs"]["large, 1 process"]
     if importlib.util.find_spec("ray"):
         runs["small, Ray, 2 actors"] = run(small, folder / "d", options, "--workers", "2", "--engine", "ray")
     same = len({digest(folder / name) for name in "abd" if (folder / name).exists()}) == 1
@@ -146,8 +156,9 @@ def write_corpus(path: Path, n_documents: int, articles: str | None) -> None:
     with path.open("w", encoding="utf-8") as file:
         for i in range(n_documents):
             wanted, text = draw.randint(*WORDS_A_DOCUMENT), []
+            among = FOREIGN if i % FOREIGN_EVERY == 0 else paragraphs
             while sum(len(p.split()) for p in text) < wanted:
-                text.append(draw.choice(paragraphs))
+                text.append(draw.choice(among))
             row = {"id": f"made-{i}", "outlet": f"outlet-{i % 20}", "text": "\n\n".join(text)}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

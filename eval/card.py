@@ -9,10 +9,13 @@ Figures come from ``eval/results`` alone; a record of a model with another hash 
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
+from calibration import wilson
 from provenance import RESULTS
 
 from detector.detect import find_model
@@ -82,11 +85,15 @@ def calibration(record: Record) -> Iterator[Row]:
 
 
 def likeness(record: Record) -> Iterator[Row]:
-    """How well it is noticed that a text is unlike the training."""
+    """How well it is noticed that a text is unlike the training: groups of a kind together."""
+    kinds: defaultdict[tuple[str, bool], list[Record]] = defaultdict(list)
     for name, row in record["groups"].items():
-        side = "like" if row["like"] else "unlike"
-        what = f"texts {side} the training that get a warning: {name} ({row['n']})"
-        yield what, f"{row['flagged']:.0%}", _interval([100 * bound for bound in row["interval"]], 0, " %")
+        kinds[re.split("[:,]", name)[0], row["like"]].append(row)
+    for (kind, like), rows in kinds.items():
+        n = sum(row["n"] for row in rows)
+        flagged = round(sum(row["n"] * row["flagged"] for row in rows))
+        what = f"texts {'like' if like else 'unlike'} the training whose distance gives a warning: {kind} ({n})"
+        yield what, f"{flagged / n:.0%}", _interval([100 * bound for bound in wilson(flagged, n)], 0, " %")
 
 
 READERS: dict[str, Callable[[Record], Iterator[Row]]] = {

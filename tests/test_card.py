@@ -108,9 +108,14 @@ def test_records_become_rows_of_the_card():
     shares = calibration.calibration(judged(40))
     rows = list(eval_card.calibration(shares))
     assert rows[0][0] == "expected calibration error"
-    groups = {"source code": {"like": False, "n": 3, "flagged": 1.0, "interval": [0.4385, 1.0]}}
+    groups = {
+        "passages: sports": {"like": False, "n": 3, "flagged": 0.3333},
+        "passages: recipe": {"like": False, "n": 1, "flagged": 1.0},
+        "held out, beginnings": {"like": True, "n": 20, "flagged": 0.05},
+    }
     assert list(eval_card.likeness({"groups": groups})) == [
-        ("texts unlike the training that get a warning: source code (3)", "100%", "44–100 %")
+        ("texts unlike the training whose distance gives a warning: passages (4)", "50%", "15–85 %"),
+        ("texts like the training whose distance gives a warning: held out (20)", "5%", "1–24 %"),
     ]
     assert eval_card.table(rows).count("\n|") == len(rows) + 2
 
