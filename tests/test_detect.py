@@ -100,6 +100,24 @@ def test_given_spans_are_named_within_an_inventory(tiny_detector):
     assert named.spans[0].confidence >= named.spans[1].confidence
 
 
+def test_scoring_and_classifying_together_give_both_for_the_price_of_scoring(tiny_detector):
+    documents = [Document(str(i), ARTICLE[i:], (Span(0, 4, ""), Span(13, 40, ""))) for i in range(3)]
+    documents.append(Document("without", "we love", ()))
+    work = tiny_detector.backend.work
+    before = work.n_pieces
+    scored = list(tiny_detector.score(documents))
+    price, before = work.n_pieces - before, work.n_pieces
+    both = list(tiny_detector.score_and_classify(documents, corpus="ptc", within=inventory("ptc-14")))
+    assert work.n_pieces - before == price
+    for (document, scores), (same, again, named) in zip(scored, both, strict=True):
+        assert same is document
+        assert np.array_equal(scores.logits, again.logits)
+        alone = tiny_detector.classify(document, corpus="ptc", within=inventory("ptc-14"))
+        assert [s.technique for s in named.spans] == [s.technique for s in alone.spans]
+        for one, other in zip(named.spans, alone.spans, strict=True):
+            assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+
+
 def test_a_span_longer_than_a_window_is_named(tiny_detector):
     named = tiny_detector.classify(Document("d", ARTICLE, (Span(0, len(ARTICLE), ""),)))
     assert named.spans[0].technique

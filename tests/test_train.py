@@ -156,7 +156,7 @@ def test_a_model_of_ours_goes_on_with_its_heads_and_what_it_knows_of_a_corpus(ti
     assert torch.equal(model.span_head[0].weight, before.model.span_head[0].weight)
     ptc = before.info.corpora.index("ptc")
     assert torch.equal(model.token_bias.weight, torch.stack([torch.zeros(24), before.model.token_bias.weight[ptc]]))
-    with pytest.raises(ConfigError, match="^encoder.window: 64: .* has windows of 32 pieces at most$"):
+    with pytest.raises(ConfigError, match=r"^encoder\.window: 64: .* has windows of 32 pieces at most$"):
         starting_model(
             replace(recipe(tiny_model_folder), encoder=EncoderConfig(str(tiny_model_folder), window=64)), ("ptc",)
         )
