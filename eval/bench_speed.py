@@ -72,7 +72,7 @@ def main() -> None:
     for name in options.systems:
         rows[name] = in_new_process(name, options)
         print(line(name, rows[name], ceiling), flush=True)
-    write(options, ceiling, rows)
+        write(options, ceiling, rows)
 
 
 def in_new_process(measurement: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -327,7 +327,7 @@ def sentence_by_sentence(model: str | None) -> Callable[[str], Any]:
     network, tokenizer = token_classifier(model)
 
     def annotate(text: str) -> list[Any]:
-        sentences = [s for s in re.split(r"(?<=[.!?])\s+|\n+", text) if s]
+        sentences = [s for s in re.split(r"(?<=[.!?])\s+|\n+", text) if any(map(str.isalnum, s))]
         with torch.inference_mode():
             return [network(**tokenizer(s, return_tensors="pt", truncation=True)).logits.sigmoid() for s in sentences]
 

@@ -400,7 +400,7 @@ def process(*arguments: str, code: str | None = None, **options) -> subprocess.C
     command = [sys.executable, *(["-c", code] if code else ["-m", "detector"]), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "COLUMNS": "90"}
     environment = {k: v for k, v in environment.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
-    return subprocess.run(command, env=environment, check=False, timeout=120, stderr=subprocess.PIPE, **options)
+    return subprocess.run(command, env=environment, check=False, timeout=600, stderr=subprocess.PIPE, **options)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["annotate", "--help"], ["techniques"], ["explain", "ll"]])
