@@ -19,13 +19,17 @@ _NAMES = {str: "str", int: "int", float: "float", bool: "bool", tuple[int, ...]:
 class EncoderConfig:
     """The encoder to start from: a packaged name, a folder or a hub id; the window counts pieces, special ones too.
 
-    A model of ours (a model folder, or a shipped model's name) goes on learning, with the heads that it has.
+    A model of ours (a model folder, or a shipped model's name) goes on learning, with the heads that it has. The
+    ``frozen`` lowest layers stay as they are, and run once over each text. With ``restart`` the heads of a model of
+    ours, and the layers that are not frozen, begin again where its own encoder began.
     """
 
     name: str
     window: int = 256
     overlap: int = 32
     dropout: float = 0.1
+    frozen: int = 0
+    restart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

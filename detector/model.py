@@ -98,9 +98,13 @@ class RhetoricModel(nn.Module):
         nn.init.zeros_(self.span_bias.weight)
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor, *, with_middle: bool = False) -> Encoded:
-        """Piece vectors and token-head outputs; both inputs are ``(n_windows, n_pieces)``."""
+        """Piece vectors and token-head outputs; both inputs are ``(n_windows, n_pieces)``.
+
+        In place of ids there may be vectors ``(n_windows, n_pieces, width)``, for an encoder that starts from them.
+        """
         asked = {"output_hidden_states": True} if with_middle else {}
-        outputs = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **asked)
+        given = {"inputs_embeds" if input_ids.is_floating_point() else "input_ids": input_ids}
+        outputs = self.encoder(**given, attention_mask=attention_mask, **asked)
         hidden = outputs.last_hidden_state
         states = outputs.hidden_states if with_middle else None  # those of the embeddings, then of each layer
         middle = states[(len(states) - 1) // 2] if states else None

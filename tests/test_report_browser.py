@@ -85,6 +85,11 @@ class Visit:
     def hash(self) -> str:
         return self.page.evaluate("location.hash")
 
+    def follow(self, link: Any) -> None:
+        """Click a link and wait until the page that it leads to has loaded and run its scripts."""
+        with self.page.expect_navigation(wait_until="load"):
+            link.click()
+
     def until(self, expression: str) -> None:
         """Wait until an expression holds. The page's policy forbids what Playwright's own waiting does (eval)."""
         for _ in range(PATIENCE // 25):
@@ -608,7 +613,7 @@ def test_the_table_of_documents_is_sorted_filtered_and_paged(index: Visit):
 
 def test_examples_and_rows_lead_to_pages_that_work(index: Visit):
     page = index.page
-    page.locator("#rows a").nth(5).click()
+    index.follow(page.locator("#rows a").nth(5))
     assert page.locator("h1").inner_text() == "Document 005"
     page.keyboard.press("j")
     assert index.chosen() == ["1"]
@@ -616,8 +621,8 @@ def test_examples_and_rows_lead_to_pages_that_work(index: Visit):
         "solid",
         "dashed",
     )
-    page.get_by_text("All documents").click()
-    page.locator(".examples a").first.click()
+    index.follow(page.get_by_text("All documents"))
+    index.follow(page.locator(".examples a").first)
     assert len(index.chosen()) == 1
     assert page.locator("h1").inner_text().startswith("Document")
 
@@ -630,16 +635,16 @@ def test_axe_finds_nothing_serious_in_an_index(index: Visit, theme: str):
 
 def test_the_index_reads_without_scripting(browser: Any, corpus_folder: Path):
     with browser.new_context(java_script_enabled=False) as context:
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
+        one = Visit(context.new_page())
+        page = one.page
         page.goto((corpus_folder / "index.html").as_uri())
         assert page.locator("#rows tr").count() == 50
         assert page.locator(".filters:visible").count() == 0
         assert page.locator("#rows a").first.get_attribute("href") == "documents/0001/000001.html"
         assert "first 50 of 120 documents" in page.locator("noscript").first.inner_text()
-        page.get_by_role("link", name="1–120").click()
+        one.follow(page.get_by_role("link", name="1–120"))
         assert page.locator(".documents tbody tr").count() == 120
-        page.get_by_text("Document 119").click()
+        one.follow(page.get_by_text("Document 119"))
         assert page.locator("h1").inner_text() == "Document 119"
 
 

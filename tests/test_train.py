@@ -36,7 +36,8 @@ from detector.train.calibrate import (
     make_setting,
 )
 from detector.train.dropout import ByteDropout
-from detector.train.features import Collator, document_rows, unpack_bits
+from detector.train.features import Collator, document_rows, make_dataset, unpack_bits
+from detector.train.frozen import above, lower_outputs
 from detector.train.loop import TrainingModule, parameter_groups, span_loss, token_losses
 from detector.train.run import split_corpora, train
 from detector.train.shrink import shrink
@@ -160,6 +161,68 @@ def test_a_model_of_ours_goes_on_with_its_heads_and_what_it_knows_of_a_corpus(ti
         starting_model(
             replace(recipe(tiny_model_folder), encoder=EncoderConfig(str(tiny_model_folder), window=64)), ("ptc",)
         )
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_frozen_layers_stay_and_the_others_learn(encoder_folder, tmp_path):
+    plain = recipe(encoder_folder, epochs=1)
+    frozen = replace(plain, encoder=replace(plain.encoder, frozen=1))
+    before, *_ = starting_model(frozen, tuple(CORPORA))
+    record = train(frozen, CORPORA, tmp_path)
+    assert record["recipe"]["encoder"]["frozen"] == 1
+    assert not list(tmp_path.rglob("lower.npy"))
+    after = load_model(tmp_path / "seed-1-fold-0" / "model").model.state_dict()
+    layer = "encoder.encoder.layer.{}.output.dense.weight"
+    at_start = {name: value.bfloat16().float() for name, value in before.state_dict().items()}
+    assert torch.equal(after[layer.format(0)], at_start[layer.format(0)])
+    assert not torch.equal(after[layer.format(1)], at_start[layer.format(1)])
+    assert not torch.equal(after["token_head.weight"], at_start["token_head.weight"])
+    word = "encoder.embeddings.word_embeddings.weight"
+    assert torch.equal(after[word], at_start[word])
+
+
+def test_what_frozen_layers_make_is_what_the_whole_model_makes(encoder_folder, tmp_path):
+    plain = recipe(encoder_folder)
+    model, info, tokenizer = starting_model(plain, ("ptc",))
+    model.eval()
+    dataset = make_dataset({"ptc": CORPORA["ptc"]}, tokenizer, info)
+    dataset = dataset.add_column("row", range(len(dataset)))
+    rows = [dataset[i] for i in (3, 0, 5)]
+    collator = lower_outputs(model, 1, dataset, Collator(info), tmp_path / "lower.npy")
+    batch, given = Collator(info)(rows), collator(rows)
+    with torch.inference_mode():
+        whole = model.encode(batch["input_ids"], batch["attention_mask"])
+        upper = above(model, 1).encode(given["input_ids"], given["attention_mask"])
+    seen = batch["attention_mask"].bool()
+    assert torch.allclose(whole.hidden[seen], upper.hidden[seen], atol=0.01)
+    assert len(model.encoder.encoder.layer) == 2  # the whole model is still whole
+
+
+def test_layers_that_begin_again_begin_where_their_encoder_began(encoder_folder, tmp_path):
+    train(recipe(encoder_folder, epochs=1), CORPORA, tmp_path)
+    ours = recipe(tmp_path / "seed-1-fold-0" / "model")
+    again = replace(ours, encoder=replace(ours.encoder, frozen=1, restart=True))
+    model, *_ = starting_model(again, tuple(CORPORA))
+    trained = load_model(tmp_path / "seed-1-fold-0" / "model").model.state_dict()
+    fresh, *_ = starting_model(recipe(encoder_folder), tuple(CORPORA))
+    layer = "encoder.encoder.layer.{}.output.dense.weight"
+    assert torch.equal(model.state_dict()[layer.format(0)], trained[layer.format(0)])
+    assert torch.equal(model.state_dict()[layer.format(1)], fresh.state_dict()[layer.format(1)])
+    assert torch.equal(model.state_dict()["token_head.weight"], fresh.state_dict()["token_head.weight"])
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"frozen": 2}, r"encoder\.frozen: 2: the encoder has 2 layers; freeze fewer"),
+        ({"frozen": -1}, r"encoder\.frozen: -1: .*"),
+        ({"restart": True}, r"encoder\.restart: .* has no heads and starts afresh anyway; leave it out"),
+    ],
+)
+def test_layers_that_cannot_be_frozen_or_begun_again_are_refused(encoder_folder, change, rule):
+    plain = recipe(encoder_folder)
+    with pytest.raises(ConfigError, match=f"^{rule}$"):
+        starting_model(replace(plain, encoder=replace(plain.encoder, **change)), ("ptc",))
 
 
 def test_dropout_from_bytes_keeps_the_mean_and_drops_its_share():

@@ -41,8 +41,9 @@ class TrainingModule(nn.Module):
         allowed: Tensor,
         spans: Tensor,
     ) -> dict[str, Tensor]:
-        """``loss`` of a batch as `Collator` makes it; ``inside`` and ``known`` are ``(n_windows, n_pieces, 24)``.
+        """``loss`` of a batch as `Collator` makes it, or `LowerOutputs` for a model of upper layers.
 
+        ``inside`` and ``known`` ``(n_windows, n_pieces, 24)``;
         ``spans`` ``(n_spans, 5)``: window, first and last piece, count, bits of the techniques it may use.
         """
         encoded = self.model.encode(input_ids, attention_mask)
@@ -82,12 +83,13 @@ def span_loss(logits: Tensor, bits: Tensor, allowed: Tensor, *, smoothing: float
 def parameter_groups(module: nn.Module, config: OptimiserConfig) -> list[dict[str, Any]]:
     """Parameters by learning rate and weight decay: heads, then the encoder's layers from the top down.
 
-    Biases, norms and the corpus biases are not decayed.
+    Biases, norms and the corpus biases are not decayed; frozen parameters are in no group.
     """
-    depth_of = {name: _depth(name) for name, _ in module.named_parameters()}
+    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    depth_of = {name: _depth(name) for name in trained}
     top = max(depth_of.values())
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in module.named_parameters():
+    for name, parameter in trained.items():
         depth = depth_of[name]
         rate = config.head_rate if depth < 0 else config.encoder_rate * config.layer_decay ** (top - depth)
         decay = 0.0 if parameter.dim() < 2 or "_bias" in name else config.weight_decay

@@ -26,6 +26,7 @@ from detector.spans import Document
 from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, make_setting
 from detector.train.card import card
 from detector.train.features import Collator, make_dataset
+from detector.train.frozen import LowerOutputs, above, lower_outputs
 from detector.train.likeness import training_likeness
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
 from detector.train.measure import Judged, judge, measure, random_errors, technique_scores
@@ -144,11 +145,17 @@ def train_once(
     detector = Detector(TorchBackend(model, info, bfloat16=bfloat16_is_fast()), info, tokenizer, {}, "")
     dataset = make_dataset(training_texts(recipe, split.training, seed=seed), tokenizer, info)
     say(f"{len(dataset)} windows of {sum(len(c.documents) for c in split.training.values())} documents")
+    trained, collator = model, Collator(info)
+    batches: Collator | LowerOutputs = collator
+    if frozen := recipe.encoder.frozen:
+        say(f"the {frozen} lowest layers run once over all windows")
+        dataset = dataset.add_column("row", range(len(dataset)))
+        trained, batches = above(model, frozen), lower_outputs(model, frozen, dataset, collator, out / "lower.npy")
     epochs = fit(
-        TrainingModule(model, recipe.loss),
+        TrainingModule(trained, recipe.loss),
         recipe,
         dataset,
-        Collator(info),
+        batches,
         folder=out / "checkpoints",
         validate=None if fold is None else lambda: validation_scores(detector, split.validation),
         seed=seed,
@@ -166,6 +173,7 @@ def train_once(
     }
     write_record(out / "model", record)
     shutil.rmtree(out / "checkpoints")
+    (out / "lower.npy").unlink(missing_ok=True)
     return record
 
 

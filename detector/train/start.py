@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -16,6 +17,7 @@ from detector.errors import ConfigError
 from detector.model import ModelInfo, RhetoricModel, load_model
 from detector.train.dropout import quicken_dropout
 from detector.train.encoders import load_encoder
+from detector.train.frozen import check_frozen
 
 HEAD_SEED = 0  # heads that start alike can be averaged: seeds decide over order and dropout alone
 
@@ -27,7 +29,10 @@ def starting_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricMode
     """
     name = recipe.encoder.name
     is_ours = any((folder / "model.json").is_file() for folder in (Path(name), SHIPPED / name))
+    if recipe.encoder.restart and not is_ours:
+        raise ConfigError(f"encoder.restart: {name} has no heads and starts afresh anyway; leave it out")
     made = _from_model(recipe, corpora) if is_ours else _from_encoder(recipe, corpora)
+    check_frozen(made[0], recipe.encoder.frozen)
     quicken_dropout(made[0])
     return made
 
@@ -43,8 +48,12 @@ def _from_encoder(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel
         gap=recipe.gap,
         **special,
     )
+    return _with_fresh_heads(encoder, recipe, corpora), info, tokenizer
+
+
+def _with_fresh_heads(encoder: Any, recipe: Recipe, corpora: Sequence[str]) -> RhetoricModel:
     torch.manual_seed(HEAD_SEED)
-    return RhetoricModel(encoder, n_corpora=len(corpora), dropout=recipe.encoder.dropout), info, tokenizer
+    return RhetoricModel(encoder, n_corpora=len(corpora), dropout=recipe.encoder.dropout)
 
 
 def _from_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, ModelInfo, Tokenizer]:
@@ -53,11 +62,14 @@ def _from_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, 
     if recipe.encoder.window - 2 > loaded.info.window:
         rule = f"{recipe.encoder.name} has windows of {loaded.info.window + 2} pieces at most"
         raise ConfigError(f"encoder.window: {recipe.encoder.window}: {rule}")
-    model = RhetoricModel(loaded.model.encoder, n_corpora=len(corpora), dropout=recipe.encoder.dropout)
-    state = loaded.model.state_dict()
-    for name in ("token_bias.weight", "span_bias.weight"):
-        state[name] = _reordered(state[name], loaded.info.corpora, corpora)
-    model.load_state_dict(state)
+    model = _with_fresh_heads(loaded.model.encoder, recipe, corpora)
+    if recipe.encoder.restart:
+        _restart_layers(model, loaded.info.encoder, recipe.encoder.frozen)
+    else:
+        state = loaded.model.state_dict()
+        for name in ("token_bias.weight", "span_bias.weight"):
+            state[name] = _reordered(state[name], loaded.info.corpora, corpora)
+        model.load_state_dict(state)
     info = replace(
         loaded.info,
         name=f"rhetoric-{recipe.name}",
@@ -67,6 +79,13 @@ def _from_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, 
         gap=recipe.gap,
     )
     return model, info, loaded.tokenizer
+
+
+def _restart_layers(model: RhetoricModel, encoder: str, frozen: int) -> None:
+    """Gives the layers above the ``frozen`` lowest the weights that they have in ``encoder``."""
+    original, *_ = load_encoder(encoder)
+    layers: Any = model.encoder.encoder.layer  # type: ignore[union-attr]
+    layers[frozen:].load_state_dict(original.encoder.layer[frozen:].state_dict())
 
 
 def _reordered(biases: Tensor, known: Sequence[str], wanted: Sequence[str]) -> Tensor:
