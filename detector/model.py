@@ -31,7 +31,7 @@ from detector.techniques import NAMES
 from detector.windows import CHANNELS
 
 __all__ = [
-    "Encoded",
+    "Encoding",
     "ModelFolder",
     "ModelInfo",
     "RhetoricModel",
@@ -63,7 +63,7 @@ class SpanBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoding:
     """``hidden`` ``(n_windows, n_pieces, width)``; ``token_logits`` ``(n_windows, n_pieces, 24)``, no corpus bias.
 
     ``middle`` is like ``hidden``, but half-way through the encoder's layers; None where it was not asked for.
@@ -97,7 +97,7 @@ class RhetoricModel(nn.Module):
         nn.init.zeros_(self.token_bias.weight)
         nn.init.zeros_(self.span_bias.weight)
 
-    def encode(self, input_ids: Tensor, attention_mask: Tensor, *, with_middle: bool = False) -> Encoded:
+    def encode(self, input_ids: Tensor, attention_mask: Tensor, *, with_middle: bool = False) -> Encoding:
         """Piece vectors and token-head outputs; both inputs are ``(n_windows, n_pieces)``.
 
         In place of ids there may be vectors ``(n_windows, n_pieces, width)``, for an encoder that starts from them.
@@ -108,9 +108,9 @@ class RhetoricModel(nn.Module):
         hidden = outputs.last_hidden_state
         states = outputs.hidden_states if with_middle else None  # those of the embeddings, then of each layer
         middle = states[(len(states) - 1) // 2] if states else None
-        return Encoded(hidden, self.token_head(self.dropout(hidden)), middle)
+        return Encoding(hidden, self.token_head(self.dropout(hidden)), middle)
 
-    def classify(self, encoded: Encoded, spans: SpanBatch) -> Tensor:
+    def classify(self, encoded: Encoding, spans: SpanBatch) -> Tensor:
         """Span-head outputs ``(n_spans, 23)`` without corpus bias."""
         hidden, logits = encoded.hidden, encoded.token_logits
         length = (spans.last - spans.first + 1).to(hidden.dtype)

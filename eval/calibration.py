@@ -139,7 +139,7 @@ def diagrams(result: dict[str, Any]) -> str:
     shown = [("All techniques", result["overall"])]
     rows = sorted(result["techniques"].items(), key=lambda row: -row[1]["n"])
     shown += [(technique(name).title, row) for name, row in rows if row["n"] >= FEWEST]
-    columns, width, height = 4, 210, 232
+    columns, width, height = 4, 230, 232
     n_rows = -(-len(shown) // columns)
     panels = [
         f'<g transform="translate({i % columns * width + 10} {i // columns * height + 10})">{panel(title, row)}</g>'

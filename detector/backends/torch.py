@@ -10,8 +10,7 @@ from torch import Tensor
 
 from detector.backends import N_SPECIAL, Candidate, Encoded, Floats, Ints, WorkCount, batches
 from detector.folder import ModelFiles, ModelInfo
-from detector.model import Encoded as EncodedBatch
-from detector.model import RhetoricModel, SpanBatch, load_weights
+from detector.model import Encoding, RhetoricModel, SpanBatch, load_weights
 from detector.techniques import NAMES as TECHNIQUES
 
 BATCH_PIECES = 4096
@@ -89,13 +88,13 @@ class TorchBackend:
         columns = [[rows.index(c.window), c.first + 1, c.last + 1, c.count] for c in candidates]
         return SpanBatch(*torch.tensor(columns, device=self.device).T)
 
-    def _run(self, windows: Sequence[Ints]) -> EncodedBatch:
+    def _run(self, windows: Sequence[Ints]) -> Encoding:
         multiple = GPU_PIECES_MULTIPLE if self.on_gpu else PIECES_MULTIPLE
         ids, mask = frame(windows, self.info, multiple=multiple)
         n_pieces = sum(len(window) + N_SPECIAL for window in windows)
         self.work.add(n_pieces, ids.numel() - n_pieces)
         with self._precision():
-            encoded: EncodedBatch = self.model.encode(self._sent(ids), self._sent(mask), with_middle=True)
+            encoded: Encoding = self.model.encode(self._sent(ids), self._sent(mask), with_middle=True)
         return encoded
 
     def _sent(self, values: Tensor) -> Tensor:
