@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import sys
 import tomllib
 import zipfile
@@ -23,7 +24,11 @@ import pysubs2
 from tokenizers import Tokenizer
 
 import detector
-from detector.batch.records import Columns, read_records
+from detector.batch.choices import PartFormat
+from detector.batch.records import Columns, Record, read_records
+from detector.batch.run import MANIFEST
+from detector.batch.schema import encode, make_row
+from detector.batch.summary import MONTH, Question, Results, summarize
 from detector.cli import convert
 from detector.cli.formats import ConvertFormat
 from detector.cli.report import page
@@ -31,11 +36,12 @@ from detector.cli.settings import in_force, selection_of
 from detector.config import load_recipe
 from detector.corpora import read_jsonl, read_ptc, read_semeval2021
 from detector.decode import Scores, decode, find_words, identify
-from detector.errors import InputError
+from detector.errors import DetectorError, InputError
 from detector.readers.limits import Limits
 from detector.readers.sources import Sources
 from detector.report.corpus import corpus_files
 from detector.report.results import read_result_file, read_results
+from detector.selection import Selection
 from detector.spans import Document, Span
 from detector.windows import CHANNELS, cut_windows, tokenize
 from detector.writers.catalogue import FORMATS, READABLE
@@ -60,7 +66,7 @@ class Target:
     around: Mapping[str, bytes] = field(default_factory=dict)
 
 
-for module in ("lxml.etree", "onnxruntime", "pdfplumber", "pyarrow.parquet", "pypdf", "trafilatura"):
+for module in ("lxml.etree", "onnxruntime", "pdfplumber", "pyarrow.parquet", "duckdb", "pypdf", "trafilatura"):
     import_module(module)  # once, and not in each process that tries files
 
 TEXT = (ROOT / "tests" / "samples" / "article.md").read_text(encoding="utf-8")
@@ -183,6 +189,29 @@ def _convert(name: str) -> Target:
     return Target(files, partial(read_converted, name), around | (files if FORMATS[name].folder else {}))
 
 
+def _results() -> Target:
+    """A folder of `score` with two part files that hold the same, and one that holds nothing of use."""
+    keep = ("text", "outlet", "date")
+    hashes = {"model_hash": "sha256:m", "settings_hash": "sha256:s"}
+    rows = [
+        make_row(
+            Record(f"c:{i}", i, d.id, d.text, (d.text, d.meta.get("outlet"), d.meta.get("date"))),
+            d.spans,
+            n_read=len(d.text),
+            hashes=hashes,
+            keep=keep,
+        )
+        for i, d in enumerate(DOCUMENTS[:2])
+    ]
+    settings = {"keep": keep, "text_column": "text", "version": "1", "model_name": "tiny", "model_hash": "sha256:m"}
+    settings |= {"strictness": "balanced", **Selection(only=("doubt", "slogans")).as_json()}
+    manifest = {"settings": settings, "model": {"precision": 0.3}, "finished": True, "n_errors": 0}
+    parts = {f"part-000000.{format}": encode(rows, format=PartFormat(format), keep=keep) for format in PartFormat}
+    files = {f"{format}/{name}": data for (name, data), format in zip(parts.items(), PartFormat, strict=True)}
+    states = {f"{format}/{MANIFEST}": json.dumps(manifest).encode() for format in PartFormat}
+    return Target(files | states, read_run, files | states)
+
+
 def _corpora(name: str) -> Target:
     files = _written({"jsonl": "corpus", "ptc": "ptc-corpus", "semeval2021": "semeval2021"}[name])
     reads: dict[str, Read] = {
@@ -262,6 +291,32 @@ def read_report(folder: Path, file: Path) -> None:
     assert all(text.encode("utf-8") for text in texts)
 
 
+def read_run(folder: Path, file: Path) -> None:
+    """Rates over what `score` wrote, and the pages of it."""
+    scored = str(file.parent)
+    errors = []
+    for use in (_summarized, _paged):
+        try:
+            use(scored)
+        except DetectorError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _summarized(folder: str) -> None:
+    results = Results(folder)
+    results.overview()
+    for columns in ((), ("outlet", MONTH)):
+        summarize(results, Question(by=columns, n_resamples=9))
+
+
+def _paged(folder: str) -> None:
+    assert all(
+        text.encode("utf-8") for _, text in corpus_files(read_results(folder), name="x", created=date(2024, 1, 2))
+    )
+
+
 def read_converted(name: str, folder: Path, file: Path) -> None:
     """A file in one format, converted into another that the file itself decides."""
     wanted = sorted(set(FORMATS) - {"spacy"})[zlib.crc32(file.read_bytes()) % (len(FORMATS) - 1)]
@@ -293,6 +348,7 @@ def targets() -> Iterator[tuple[str, Callable[[], Target]]]:
     for name in READABLE:
         if name != "spacy" or find_spec("spacy"):
             yield f"convert-{name}", partial(_convert, name)
+    yield "results", _results
     for name in ("jsonl", "ptc", "semeval2021"):
         yield f"corpora-{name}", partial(_corpora, name)
 

@@ -10,11 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector.batch.run import MANIFEST
+from detector.batch.schema import arrow_schema
 from detector.batch.store import Store, open_store
-from detector.errors import InputError
+from detector.errors import InputError, TechniqueError
 from detector.selection import Selection
 from detector.spans import Document, Span
+from detector.techniques import members
 from detector.writers.provenance import Provenance
+
+_NOT_AS_WRITTEN = (ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError, RecursionError)
 
 
 def read_documents(folder: str) -> Iterator[tuple[Document, Provenance]]:
@@ -25,25 +29,13 @@ def read_documents(folder: str) -> Iterator[tuple[Document, Provenance]]:
     """
     store = open_store(folder)
     manifest = read_manifest(store, folder)
-    settings = manifest["settings"]
-    text_column = settings["text_column"]
-    if text_column not in settings["keep"]:
+    provenance = _provenance(manifest, folder)
+    keep, text_column = manifest["settings"]["keep"], str(manifest["settings"].get("text_column"))
+    if text_column not in keep:
         raise InputError(f"{folder}: holds no texts: score into a new folder with --keep {text_column}")
-    selection = Selection.from_json(settings)
-    provenance = Provenance(
-        version=settings["version"],
-        model_name=settings["model_name"],
-        model_hash=settings["model_hash"],
-        strictness=settings["strictness"],
-        min_confidence=selection.min_confidence,
-        only=selection.only,
-        ignore=selection.ignore,
-        precision=manifest.get("model", {}).get("precision"),
-        chosen=selection.chosen(),
-    )
     for name in part_names(store):
-        for row in _read_part(store, name, folder):
-            document = _document(row, text_column, settings["keep"])
+        for row in _read_part(store, name, folder, keep):
+            document = _document(row, text_column, keep, f"{folder}/{name}")
             if document.n_read == len(document.text):
                 yield document, provenance
 
@@ -53,9 +45,13 @@ def read_manifest(store: Store, folder: str) -> dict[str, Any]:
     data = store.read(MANIFEST)
     try:
         manifest: dict[str, Any] = json.loads(data or b"")
-        manifest["settings"]["keep"], manifest["finished"], manifest["n_errors"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{folder}: is no folder of `detector score` ({MANIFEST}): name its --out folder") from None
+        keep = manifest["settings"]["keep"]
+        json.dumps(manifest, ensure_ascii=False).encode()  # fails for half a surrogate pair
+        if len(set(keep)) < len(keep) or not all(isinstance(name, str) for name in keep):
+            raise ValueError(keep)
+        manifest["finished"], int(manifest["n_errors"])
+    except _NOT_AS_WRITTEN:
+        raise _no_run(folder) from None
     return manifest
 
 
@@ -64,18 +60,57 @@ def part_names(store: Store) -> list[str]:
     return [name for name in store.names() if name.startswith("part-") and name.endswith((".parquet", ".jsonl"))]
 
 
-def _read_part(store: Store, name: str, folder: str) -> Iterator[Mapping[str, Any]]:
+def _provenance(manifest: Mapping[str, Any], folder: str) -> Provenance:
+    settings = manifest["settings"]
+    try:
+        selection = Selection.from_json(settings)
+        precision = manifest.get("model", {}).get("precision")
+        return Provenance(
+            version=str(settings["version"]),
+            model_name=str(settings["model_name"]),
+            model_hash=str(settings["model_hash"]),
+            strictness=str(settings["strictness"]),
+            min_confidence=selection.min_confidence,
+            only=selection.only,
+            ignore=selection.ignore,
+            precision=None if precision is None else float(precision),
+            chosen=selection.chosen(),
+        )
+    except _NOT_AS_WRITTEN:
+        raise _no_run(folder) from None
+
+
+def _no_run(folder: str) -> InputError:
+    return InputError(f"{folder}: is no folder of `detector score` ({MANIFEST}): name its --out folder")
+
+
+def _read_part(store: Store, name: str, folder: str, keep: list[str]) -> list[dict[str, Any]]:
+    """The rows of a part file, each value of the type that its column has."""
     data = store.read(name) or b""
     try:
+        schema = arrow_schema(keep)
         if name.endswith(".jsonl"):
-            yield from map(json.loads, data.splitlines())
+            table = pa.Table.from_pylist([json.loads(line) for line in data.splitlines()], schema=schema)
         else:
-            yield from pq.read_table(pa.BufferReader(data)).to_pylist()
-    except (ValueError, pa.ArrowException) as error:
-        raise InputError(f"{folder}/{name}: cannot be read ({error}): run `detector score` again to mend it") from None
+            table = pq.read_table(pa.BufferReader(data)).select(schema.names).cast(schema)
+        rows: list[dict[str, Any]] = table.to_pylist()
+        return rows
+    except (*_NOT_AS_WRITTEN, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}/{name}: cannot be read ({reason}): run `detector score` again to mend it") from None
 
 
-def _document(row: Mapping[str, Any], text_column: str, keep: list[str]) -> Document:
-    spans = tuple(Span(s["start"], s["end"], s["technique"], s["confidence"]) for s in row["spans"])
+def _document(row: Mapping[str, Any], text_column: str, keep: list[str], place: str) -> Document:
     meta = {name: row[name] for name in ("source", *keep) if name != text_column and row[name] is not None}
-    return Document(row["id"], row[text_column] or "", spans, meta, row["n_characters_read"])
+    try:
+        spans = tuple(_span(s) for s in row["spans"])
+    except (AttributeError, TypeError, TechniqueError) as error:
+        raise InputError(f"{place}: a finding is not as written ({error}): run `detector score` again") from None
+    return Document(row["id"] or "", row[text_column] or "", spans, meta, row["n_characters_read"])
+
+
+def _span(row: Mapping[str, Any]) -> Span:
+    members(row["technique"])  # raises for a technique that no inventory knows
+    if None in (row["start"], row["end"], row["confidence"]):
+        raise TypeError("it lacks its place or its confidence")
+    return Span(row["start"], row["end"], row["technique"], row["confidence"])

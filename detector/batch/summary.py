@@ -143,15 +143,15 @@ class Results:
         """The rows of a query; raises InputError where a part file cannot be read."""
         try:
             return self.connection.execute(query, list(parameters)).fetchall()
-        except duckdb.Error as error:
-            raise self._damaged(error) from None
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            raise self.damaged(str(error)) from None
 
     def batches(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
         """The rows of a query as record batches, in the order of the corpus."""
         try:
             yield from self.connection.sql(query, params=list(parameters)).to_arrow_reader(_BATCH)
         except duckdb.Error as error:
-            raise self._damaged(error) from None
+            raise self.damaged(str(error)) from None
 
     def expression(self, column: str, *, date_column: str) -> str:
         """SQL for the value of a column to group by. Raises ConfigError for one that was not kept."""
@@ -181,13 +181,12 @@ class Results:
                 f"CREATE VIEW results AS SELECT * FROM {table} WHERE n_characters_read = n_characters"
             )
         except duckdb.Error as error:
-            raise self._damaged(error) from None
+            raise self.damaged(str(error)) from None
 
-    def _damaged(self, error: Exception) -> InputError:
-        reason = str(error).splitlines()[0][:200]
-        return InputError(
-            f"{self.folder}: a part file cannot be read ({reason}): run `detector score` again to mend it"
-        )
+    def damaged(self, reason: str) -> InputError:
+        """The error of a folder whose part files are not as they were written."""
+        first = (reason.splitlines() or [""])[0][:200]
+        return InputError(f"{self.folder}: a part file cannot be read ({first}): run `detector score` again to mend it")
 
 
 def summarize(results: Results, question: Question) -> list[Rate]:
@@ -242,12 +241,14 @@ def _accumulate(
     for batch in results.batches(query, parameters):
         n, width = batch.num_rows, len(NAMES) + 1
         columns = (batch.column(len(expressions) + i) for i in range(width))
-        values = np.stack([column.to_numpy(zero_copy_only=False) for column in columns], axis=1)
+        values = np.stack([column.to_numpy(zero_copy_only=False) for column in columns], axis=1).astype(np.float64)
+        if np.isnan(values).any():
+            raise results.damaged("a count is missing")
         # One draw a document and resample, in the order of the corpus: batches and groups do not change it.
         weights = table[generator.integers(0, _POISSON_STEPS, size=(n, question.n_resamples), dtype=np.uint16)]
         keys = list(zip(*(batch.column(i).to_pylist() for i in range(len(expressions))), strict=True)) or [()] * n
         for key, rows in _positions(keys).items():
-            _add(sums, key, values[rows].astype(np.float64), weights[rows])
+            _add(sums, key, values[rows], weights[rows])
         if len(sums) > MAX_GROUPS:
             by = ", ".join(question.by)
             raise ConfigError(f"--by {by}: makes more than {MAX_GROUPS} groups: choose a coarser column")
@@ -335,6 +336,8 @@ def _examples(
         f"FROM found GROUP BY {keys} s.technique"
     )
     rows = results.fetch(query, [question.n_examples * _SURPLUS])
+    if any(found is None or None in (name, *(x[part] for x in found for part in x)) for *_, name, found in rows):
+        raise results.damaged("a finding lacks its quote, its technique or its confidence")
     return {
         (tuple(key), name): _strongest([[Example(x["q"], x["c"], x["id"]) for x in found]], question.n_examples)
         for *key, name, found in rows
