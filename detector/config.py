@@ -21,7 +21,7 @@ class EncoderConfig:
 
     A model of ours (a model folder, or a shipped model's name) goes on learning, with the heads that it has. The
     ``frozen`` lowest layers stay as they are, and run once over each text. With ``restart`` the heads of a model of
-    ours, and the layers that are not frozen, begin again where its own encoder began; it joins the average at the end.
+    ours, and the layers that are not frozen, begin again where its own encoder began.
     """
 
     name: str

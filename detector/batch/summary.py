@@ -150,7 +150,7 @@ class Results:
         """The rows of a query as record batches, in the order of the corpus."""
         try:
             yield from self.connection.sql(query, params=list(parameters)).to_arrow_reader(_BATCH)
-        except duckdb.Error as error:
+        except (duckdb.Error, UnicodeDecodeError) as error:
             raise self.damaged(str(error)) from None
 
     def expression(self, column: str, *, date_column: str) -> str:
@@ -180,7 +180,7 @@ class Results:
             self.connection.execute(
                 f"CREATE VIEW results AS SELECT * FROM {table} WHERE n_characters_read = n_characters"
             )
-        except duckdb.Error as error:
+        except (duckdb.Error, UnicodeDecodeError) as error:
             raise self.damaged(str(error)) from None
 
     def damaged(self, reason: str) -> InputError:

@@ -16,7 +16,7 @@ from detector.backends.torch import TorchBackend
 from detector.config import Recipe
 from detector.corpora import Corpus, folds, read_jsonl
 from detector.decode import Setting
-from detector.detect import Detector, find_model, load
+from detector.detect import Detector, load
 from detector.evaluate import scoring_inventory
 from detector.folder import read_folder
 from detector.likeness import save_likeness
@@ -72,17 +72,14 @@ def train(
     """Makes a model by its recipe and writes the model folder ``out/model``; returns its record.
 
     A training for each of the recipe's seeds on four folds of the corpora; thresholds and calibration of their
-    average are chosen on the fifth. The seeds in ``refit`` then train on all folds and join the average; where layers
-    of a model of ours restart, so does that model. Each training has a folder of its own in ``out``, with checkpoints:
-    the same call goes on where a stopped one was.
+    average are chosen on the fifth. The seeds in ``refit`` then train on all folds and join the average. Each
+    training has a folder of its own in ``out``, with checkpoints: the same call goes on where a stopped one was.
     """
     model = out / "model"
     held_out = {out / f"seed-{seed}-fold-{fold}": (seed, fold) for seed in recipe.seeds}
     whole = {out / f"seed-{seed}-all": (seed, None) for seed in recipe.refit}
     records = [_train_in(folder, recipe, corpora, seed, part, say) for folder, (seed, part) in held_out.items()]
     members = [folder / "model" for folder in held_out]
-    if recipe.encoder.restart:
-        members.append(find_model(recipe.encoder.name))
     average(members, model)
     seconds = sum(record["seconds"] for record in records)
     write_record(model, {**records[0], "seeds": list(recipe.seeds), "seconds": seconds})
