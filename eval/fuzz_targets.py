@@ -190,7 +190,7 @@ def _convert(name: str) -> Target:
 
 
 def _results() -> Target:
-    """A folder of `score` with two part files that hold the same, and one that holds nothing of use."""
+    """Two folders of `score` that hold the same: one of Parquet, one of JSONL."""
     keep = ("text", "outlet", "date")
     hashes = {"model_hash": "sha256:m", "settings_hash": "sha256:s"}
     rows = [

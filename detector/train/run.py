@@ -165,7 +165,7 @@ def train_once(
     )
     save_model(out / "model", model, info=info, settings=[], tokenizer=tokenizer, eight_bit=False)
     record = {
-        "recipe": asdict(recipe),
+        "recipe": asdict(replace(recipe, texts=replace(recipe.texts, fine=Path(recipe.texts.fine).name))),
         "seed": seed,
         "fold": fold,
         "n_documents": {n: [len(split.training[n].documents), len(c.documents)] for n, c in split.validation.items()},
