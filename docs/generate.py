@@ -202,7 +202,7 @@ def measurements() -> str:
         "has what the training measured, [the limits](limits.md) what to make of it.",
     ]
     for record in sorted(RESULTS.glob("*.json")):
-        parts += [f"## {record.stem.replace('_', ' ')}", purpose(RESULTS.parent / f"{record.stem}.py")]
+        parts += [f"## {record.stem.replace('_', ' ')}", purpose(RESULTS.parent / f"{record.stem.partition('-')[0]}.py")]
         parts += figures(json.loads(record.read_text(encoding="utf-8")), level=3)
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 from calibration import wilson
-from provenance import RESULTS
+from provenance import read_name, record_path
 
 from detector.detect import find_model
 from detector.folder import folder_hash
@@ -35,7 +35,7 @@ def main(
     hash = folder_hash(folder)
     rows: list[Row] = []
     for name, read in READERS.items():
-        path = RESULTS / f"{name}.json"
+        path = record_path(name, read_name(folder))
         record: Record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if record.get("model_hash") == hash:
             rows += read(record)

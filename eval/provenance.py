@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from detector.detect import Detector
+from detector.detect import Detector, find_model
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -25,8 +25,20 @@ def provenance(model: Detector, strictness: str) -> dict[str, Any]:
 
 
 def record(name: str, result: dict[str, Any]) -> Path:
-    """Where the result was written: ``eval/results/NAME.json``."""
+    """Where the result was written: what `record_path` says for the model in it, the default where there is none."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    path = record_path(name, result.get("model"))
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def record_path(name: str, model: str | None) -> Path:
+    """``eval/results/NAME.json`` for the default model, ``NAME-MODEL.json`` for another."""
+    if model is None or model == read_name(find_model(None)):
+        return RESULTS / f"{name}.json"
+    return RESULTS / f"{name}-{model.removeprefix('rhetoric-')}.json"
+
+
+def read_name(folder: Path) -> str:
+    """The name of the model in a folder."""
+    return str(json.loads((folder / "model.json").read_text(encoding="utf-8"))["name"])
