@@ -202,7 +202,8 @@ def measurements() -> str:
         "has what the training measured, [the limits](limits.md) what to make of it.",
     ]
     for record in sorted(RESULTS.glob("*.json")):
-        parts += [f"## {record.stem.replace('_', ' ')}", purpose(RESULTS.parent / f"{record.stem.partition('-')[0]}.py")]
+        script = f"{record.stem.partition('-')[0]}.py"
+        parts += [f"## {record.stem.replace('_', ' ')}", purpose(RESULTS.parent / script)]
         parts += figures(json.loads(record.read_text(encoding="utf-8")), level=3)
     return "\n\n".join(filter(None, parts)) + "\n"
 
