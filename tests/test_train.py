@@ -39,7 +39,7 @@ from detector.train.dropout import ByteDropout
 from detector.train.features import Collator, document_rows, make_dataset, unpack_bits
 from detector.train.frozen import above, lower_outputs
 from detector.train.loop import TrainingModule, parameter_groups, span_loss, token_losses
-from detector.train.run import split_corpora, train
+from detector.train.run import split_corpora, train, training_texts
 from detector.train.shrink import shrink
 from detector.train.start import starting_model
 from detector.windows import CHANNELS, channel_bit
@@ -162,6 +162,37 @@ def test_a_model_of_ours_goes_on_with_its_heads_and_what_it_knows_of_a_corpus(ti
         starting_model(
             replace(recipe(tiny_model_folder), encoder=EncoderConfig(str(tiny_model_folder), window=64)), ("ptc",)
         )
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_the_record_of_a_training_names_the_model_that_it_started_from(encoder_folder, tmp_path):
+    train(recipe(encoder_folder, epochs=1), CORPORA, tmp_path / "first")
+    first = tmp_path / "first" / "model"
+    on = replace(recipe(first, epochs=1), name="on", seeds=(7,))
+    record = train(on, CORPORA, tmp_path / "on")
+    assert record["recipe"]["encoder"]["name"] == str(first)
+    assert record["start"]["recipe"]["name"] == recipe(encoder_folder).name
+    assert (record["start"]["seeds"], record["seeds"]) == ([1], [7])
+    assert "validation" not in record["start"]
+    text = (tmp_path / "on" / "model" / "README.md").read_text()
+    assert f"It started from a model of the recipe `configs/{recipe(encoder_folder).name}.toml`, seed 1." in text
+    assert "It started from" not in (first / "README.md").read_text()
+
+
+def test_harmless_texts_come_once_more_with_other_names_where_names_are_swapped(tmp_path):
+    fine = tmp_path / "fine.jsonl"
+    text = "Norway and Brazil signed in Oslo ."
+    fine.write_text("".join(json.dumps({"id": f"f{i}", "text": text}) + "\n" for i in range(2)))
+    plain = replace(recipe(tmp_path), texts=TextsConfig(0.0, str(fine)))
+    corpora = {name: replace(corpus, documents=()) for name, corpus in CORPORA.items()}
+    given = [d.text for c in training_texts(plain, corpora, seed=1).values() for d in c.documents]
+    assert given == [text] * 2
+    swapped = replace(plain, texts=TextsConfig(0.5, str(fine)))
+    both = [d.text for c in training_texts(swapped, corpora, seed=1).values() for d in c.documents]
+    others = [other for other in both if other != text]
+    assert len(both) == 4
+    assert len(others) == 2
+    assert not any(other.startswith("Norway and Brazil") for other in others)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -89,19 +89,37 @@ def _training(record: Mapping[str, Any]) -> str:
     lines = [
         "## How it was trained\n",
         f"Recipe `configs/{record['recipe']['name']}.toml`, seed {record['seed']}, documents: {documents}; fold "
-        f"{record['fold']} of 5 by document was held out. {record['seconds'] / 60:.0f} minutes.\n",
-        "| epoch | SI | FLC, 14 techniques | TC |",
-        "|---|---|---|---|",
+        f"{record['fold']} of 5 by document was held out. {record['seconds'] / 60:.0f} minutes.{_start(record)}\n",
+        *_epochs(record),
     ]
-    first = next(iter(record["n_documents"]))
-    for epoch in record["epochs"]:
-        scores = " | ".join(f"{epoch[f'{first}_{metric}']:.3f}" for metric in ("si", "flc", "tc"))
-        lines.append(f"| {epoch['epoch']:.0f} | {scores} |")
-    lines.append(f"\nOn the held-out documents of {first}, thresholds chosen on the same; the last epoch was kept.\n")
     if "refit" in record:
         seeds = ", ".join(map(str, record["refit"]["seeds"]))
         lines.append(f"Trainings on all documents (seeds {seeds}) then joined the average of the weights.\n")
     return "\n".join(lines)
+
+
+def _epochs(record: Mapping[str, Any]) -> list[str]:
+    """The scores after each epoch, where they were measured."""
+    if not record["epochs"]:
+        return []
+    first = next(iter(record["n_documents"]))
+    lines = ["| epoch | SI | FLC, 14 techniques | TC |", "|---|---|---|---|"]
+    for epoch in record["epochs"]:
+        scores = " | ".join(f"{epoch[f'{first}_{metric}']:.3f}" for metric in ("si", "flc", "tc"))
+        lines.append(f"| {epoch['epoch']:.0f} | {scores} |")
+    return [
+        *lines,
+        f"\nOn the held-out documents of {first}, thresholds chosen on the same; the last epoch was kept.\n",
+    ]
+
+
+def _start(record: Mapping[str, Any]) -> str:
+    """The model that a training started from, if one of ours."""
+    start = record.get("start")
+    if not start:
+        return ""
+    seeds = ", ".join(map(str, start.get("seeds", [start["seed"]])))
+    return f" It started from a model of the recipe `configs/{start['recipe']['name']}.toml`, seed {seeds}."
 
 
 def _measured(record: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from detector.backends.torch import TorchBackend
 from detector.config import Recipe
 from detector.corpora import Corpus, folds, read_jsonl
 from detector.decode import Setting
-from detector.detect import Detector, load
+from detector.detect import Detector, find_model, load
 from detector.evaluate import scoring_inventory
 from detector.folder import read_folder
 from detector.likeness import save_likeness
@@ -31,12 +32,15 @@ from detector.train.likeness import training_likeness
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
 from detector.train.measure import Judged, judge, measure, random_errors, technique_scores
 from detector.train.shrink import shrink
-from detector.train.start import starting_model
-from detector.train.swap import swap_corpora
+from detector.train.start import is_ours, starting_model
+from detector.train.swap import swap_corpora, swap_names
 
 N_FOLDS = 5
 DETAILED = "balanced"
 """The setting whose techniques and errors are recorded."""
+
+_OF_START = ("recipe", "seed", "seeds", "fold", "refit", "seconds", "start")
+"""What the record of a training keeps of the record of the model that it started from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,9 @@ def train_once(
         "seconds": round(time.time() - started),
         "torch": torch.__version__,
     }
+    if is_ours(recipe.encoder.name):
+        start = read_record(find_model(recipe.encoder.name))
+        record["start"] = {key: start[key] for key in _OF_START if key in start}
     write_record(out / "model", record)
     shutil.rmtree(out / "checkpoints")
     (out / "lower.npy").unlink(missing_ok=True)
@@ -183,9 +190,13 @@ def training_texts(recipe: Recipe, corpora: Mapping[str, Corpus], *, seed: int) 
     """The documents to train on: some with their names swapped, and texts in which nothing is to be found.
 
     Those are dealt to all corpora in turn: as a corpus of their own, its bias would say that nothing is found there.
+    Where names are swapped, there is a second copy of each of them, with other names.
     """
-    texts = swap_corpora(corpora, share=recipe.texts.swap, seed=seed)
+    swap = recipe.texts.swap
+    texts = swap_corpora(corpora, share=swap, seed=seed)
     fine = read_jsonl(Path(recipe.texts.fine)).documents if recipe.texts.fine else ()
+    if swap:
+        fine += tuple(swap_names(document, random.Random(f"{seed}:{document.id}")) for document in fine)
     return {
         name: replace(corpus, documents=corpus.documents + fine[i :: len(texts)])
         for i, (name, corpus) in enumerate(texts.items())

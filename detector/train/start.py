@@ -28,13 +28,17 @@ def starting_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricMode
     Raises `ModelError` where the recipe's encoder cannot be loaded, and `ConfigError` where its windows are too short.
     """
     name = recipe.encoder.name
-    is_ours = any((folder / "model.json").is_file() for folder in (Path(name), SHIPPED / name))
-    if recipe.encoder.restart and not is_ours:
+    if recipe.encoder.restart and not is_ours(name):
         raise ConfigError(f"encoder.restart: {name} has no heads and starts afresh anyway; leave it out")
-    made = _from_model(recipe, corpora) if is_ours else _from_encoder(recipe, corpora)
+    made = _from_model(recipe, corpora) if is_ours(name) else _from_encoder(recipe, corpora)
     check_frozen(made[0], recipe.encoder.frozen)
     quicken_dropout(made[0])
     return made
+
+
+def is_ours(name: str) -> bool:
+    """Whether an encoder's name is that of a model of ours: a model folder, or a shipped model."""
+    return any((folder / "model.json").is_file() for folder in (Path(name), SHIPPED / name))
 
 
 def _from_encoder(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, ModelInfo, Tokenizer]:
