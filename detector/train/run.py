@@ -39,7 +39,7 @@ N_FOLDS = 5
 DETAILED = "balanced"
 """The setting whose techniques and errors are recorded."""
 
-_OF_START = ("recipe", "seed", "seeds", "fold", "refit", "seconds", "start")
+_OF_START = ("recipe", "seed", "seeds", "fold", "refit", "epochs", "seconds", "start")
 """What the record of a training keeps of the record of the model that it started from."""
 
 
