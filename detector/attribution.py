@@ -7,7 +7,8 @@ mayor of London``), as it stands in the sentence; a pronoun is nobody. `quotes` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+
+from detector.sentences import ends_in_abbreviation, sentence_ends, sentences
 
 _VERB = (
     r"(?:said|says|say|told|tells|wrote|writes|added|adds|asked|asks|claimed|claims|argued|argues|insisted|insists"
@@ -62,13 +63,6 @@ _BEFORE = (
 _ROLE_WORD = re.compile(r"(?:the|an?|his|her|its|their|our|my) ", re.IGNORECASE)
 _ONLY_NAME = re.compile(_NAME)
 _ATTRIBUTION = re.compile(rf"\b{_VERB}\b|\baccording to\b")
-_SENTENCE_END = re.compile(
-    r"[.!?…]{1,8}[”\"’'»)\]]{0,8}(?=\s+[\"“«‘(\[]?[A-Z\u00c0-\u00de0-9])|[.!?…]{1,8}[”\"’'»)\]]{0,8}$"
-)
-_SPACE = re.compile(r"\s*")
-_ABBREVIATION = re.compile(
-    r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Col|Lt|Sgt|St|Jr|Sr|Rev|Hon|vs|No|Inc|Co|Corp|Ltd))\.$"
-)
 _PRONOUNS = "He She They It We I You Who That This These Those There What Nobody Everyone"
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 _MONTHS = "January February March April May June July August September October November December"
@@ -82,9 +76,7 @@ _LEADING = frozenset(_OPENERS.split())
 
 def speaker_of(after: str, before: str) -> str | None:
     """Whom the words after a quotation, or those before it in its sentence, name as the one who says it."""
-    sentence = before[
-        max((m.end() for m in _SENTENCE_END.finditer(before) if not _abbreviated(before, m)), default=0) :
-    ]
+    sentence = before[max(sentence_ends(before), default=0) :]
     for pattern, words in (*((p, after) for p in _AFTER), *((p, sentence) for p in _BEFORE)):
         match = pattern.match(words) if words is after else pattern.search(words)
         speaker = _speaker(match) if match else None
@@ -121,12 +113,8 @@ def _name(words: str) -> str | None:
     if not parts or parts[0] in _NOT_A_NAME:
         return None
     name = " ".join(parts)
-    name = name if _ABBREVIATION.search(name) else name.rstrip(".,-")
+    name = name if ends_in_abbreviation(name) else name.rstrip(".,-")
     return name.removesuffix("’s").removesuffix("'s") or None
-
-
-def _abbreviated(text: str, match: re.Match[str]) -> bool:
-    return bool(_ABBREVIATION.search(text[max(0, match.start() - 8) : match.start() + 1]))
 
 
 # -- reported speech -------------------------------------------------------------------------------------------------
@@ -149,18 +137,6 @@ _SAID_THAT = re.compile(
 _PRONOUN_SAID_THAT = re.compile(
     rf"(?:[^,]{{1,60}}, )?(?:[Hh]e|[Ss]he|[Tt]hey) {_ADVERB}{_STRICT_VERB} that (?=\S+ \S+ \S)"
 )
-
-
-def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-    """The ranges of the sentences of a part of a text, without the space between them."""
-    at, end = start, len(text) if end is None else end
-    for match in _SENTENCE_END.finditer(text, start, end):
-        if not _abbreviated(text, match):
-            yield at, match.end()
-            space = _SPACE.match(text, match.end(), end)
-            at = space.end() if space else match.end()
-    if text[at:end].strip():
-        yield at, end
 
 
 def _ends_soon(rest: str) -> bool:

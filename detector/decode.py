@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.folding import count_shown, fold
+from detector.sentences import sentence_numbers
 from detector.spans import Span, in_reading_order
 from detector.windows import CHANNELS, IDENTIFICATION, Pieces, code_points, line_numbers
 
@@ -80,14 +81,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the words and lines of a text are, hidden characters and hard wraps seen through.
+    """What the words, sentences and lines of a text are, hidden characters and hard wraps seen through.
 
-    ``first`` and ``last`` ``(n_pieces,)``: for each piece the first and last piece of its word. ``line`` and ``shown``
-    ``(n_characters + 1,)``: how many lines end and how many characters show before each position.
+    ``first`` and ``last`` ``(n_pieces,)``: for each piece the first and last piece of its word. ``sentence``
+    ``(n_characters,)``: the number of each character's sentence. ``line`` and ``shown`` ``(n_characters + 1,)``: how
+    many lines end and how many characters show before each position.
     """
 
     first: Ints
     last: Ints
+    sentence: Ints
     line: Ints
     shown: Ints
 
@@ -154,7 +157,8 @@ def channel_candidates(
 ) -> list[Candidate]:
     """The candidates where ``probabilities`` reach ``threshold``; ``support`` likewise ``(n_pieces,)``, as log-odds.
 
-    Runs grow to whole words; runs at most ``gap`` shown characters apart on one line become one; edges are trimmed.
+    Runs grow to whole words; runs at most ``gap`` shown characters apart in one sentence and on one line become one;
+    edges are trimmed.
     """
     runs = _merge_runs(pieces, words, _runs(probabilities >= threshold, words), gap=gap)
     candidates = []
@@ -168,7 +172,7 @@ def channel_candidates(
 
 
 def find_words(text: str, pieces: Pieces) -> Words:
-    """The text's words and lines. A word's pieces have no character between them and letters on both sides.
+    """The text's words, sentences and lines. A word's pieces have no character between them and letters on both sides.
 
     A hyphen or an apostrophe between two letters counts as one of the word's letters.
     """
@@ -183,7 +187,8 @@ def find_words(text: str, pieces: Pieces) -> Words:
     word = np.cumsum(new) - 1
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(pieces)) - 1
-    return Words(first[word], last[word], line_numbers(text), count_shown(text))
+    sentence = folded.spread(sentence_numbers(folded.text))
+    return Words(first[word], last[word], sentence, line_numbers(text), count_shown(text))
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
@@ -218,7 +223,7 @@ def _merge_runs(pieces: Pieces, words: Words, runs: list[tuple[int, int]], *, ga
 
 def _bridgeable(words: Words, end: int, start: int, gap: int) -> bool:
     near = words.shown[start] - words.shown[end] <= gap
-    return bool(near and words.line[start] == words.line[end])
+    return bool(near and words.line[start] == words.line[end] and words.sentence[start] == words.sentence[end - 1])
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from detector.sentences import sentences
 from detector.spans import Document, Span
 
 _CLOSING = {"“": "”", "„": "“”", "«": "»", "»": "«", "‹": "›", "「": "」", "『": "』", '"': '"', "‘": "’", "'": "'"}
@@ -250,7 +251,7 @@ def _with_speakers(text: str, found: list[Quotation], start: int, end: int) -> l
 
 def _reported(text: str, start: int, end: int) -> Iterator[Quotation]:
     """What the sentences of a paragraph say that somebody said, where there is a speaker."""
-    from detector.attribution import names_a_verb, reported_part, sentences  # see above
+    from detector.attribution import names_a_verb, reported_part  # see above
 
     if not names_a_verb(text[start:end]):
         return

@@ -53,6 +53,13 @@ def test_gaps_within_a_line_are_merged_and_others_are_not():
     assert ranges("they want\rto love", {"they", "love"}) == ["they", "love"]
 
 
+def test_gaps_between_sentences_are_not_merged():
+    assert ranges("we love. We want", {"love", "want"}) == ["love", "want"]
+    assert ranges("we love.\u200b We want", {"love", "want"}) == ["love", "want"]
+    assert ranges("we love. We want", {"love", ".", "We"}) == ["love. We"]  # what is sure goes on
+    assert ranges("we love Dr. We, want", {"love", "want"}) == ["love Dr. We, want"]
+
+
 def test_half_a_word_becomes_the_whole_word():
     assert ranges("we xylophone love", {"x"}) == ["xylophone"]
     assert ranges("(we) love", {"we"}) == ["we"]

@@ -11,6 +11,7 @@ ROWS = (
     "errors",
     "memory",
     "spans",
+    "sentences",
     "attribution",
     "quotes",
     "techniques",
