@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.folding import count_shown, fold
-from detector.sentences import sentence_numbers
+from detector.sentences import sentences
 from detector.spans import Span, in_reading_order
 from detector.windows import CHANNELS, IDENTIFICATION, Pieces, code_points, line_numbers
 
@@ -189,6 +189,13 @@ def find_words(text: str, pieces: Pieces) -> Words:
     last = np.append(first[1:], len(pieces)) - 1
     sentence = folded.spread(sentence_numbers(folded.text))
     return Words(first[word], last[word], sentence, line_numbers(text), count_shown(text))
+
+
+def sentence_numbers(text: str) -> Ints:
+    """The number of each character's sentence ``(n_characters,)``; space belongs to the one before it."""
+    begins = np.zeros(len(text), dtype=np.int64)
+    begins[[start for start, _ in sentences(text)]] = 1
+    return np.cumsum(begins)
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:

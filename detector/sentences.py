@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import numpy as np
-import numpy.typing as npt
-
 _END = re.compile(r"[.!?…]{1,8}[”\"’'»)\]]{0,8}(?=\s+[\"“«‘(\[]?[A-Z\u00c0-\u00de0-9])|[.!?…]{1,8}[”\"’'»)\]]{0,8}$")
 _SPACE = re.compile(r"\s*")
 _ABBREVIATION = re.compile(
@@ -35,13 +32,6 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tup
         at = space.end() if space else stop
     if text[at:end].strip():
         yield at, end
-
-
-def sentence_numbers(text: str) -> npt.NDArray[np.int64]:
-    """The number of each character's sentence ``(n_characters,)``; space belongs to the one before it."""
-    begins = np.zeros(len(text), dtype=np.int64)
-    begins[[start for start, _ in sentences(text)]] = 1
-    return np.cumsum(begins)
 
 
 def ends_in_abbreviation(text: str) -> bool:
