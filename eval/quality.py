@@ -3,7 +3,8 @@
     python eval/quality.py run configs/mpnet.toml --seed 1 --seed 2 --fold 0
     python eval/quality.py run configs/mpnet.toml --name mpnet-fast --set optimiser.encoder_rate=5e-5
     python eval/quality.py average mpnet-soup mpnet-seed1-fold0 mpnet-seed2-fold0
-    python eval/quality.py table --against mpnet
+    python eval/quality.py table --fold 0 --against mpnet
+    python eval/quality.py folds minilm
 
 Trainings and models lie in ``runs/quality``; a run that is done is not done again. Each run leaves its figures in
 ``eval/results/quality``: everything is measured on the documents that the run held out, with thresholds and
@@ -134,22 +135,71 @@ def bits(
 def table(
     against: Annotated[str | None, typer.Option(help="The recipe that the others are compared with.")] = None,
     pattern: Annotated[str, typer.Option(help="Which results.")] = "*",
+    fold: Annotated[int | None, typer.Option(help="Only the runs that held out this fold.")] = None,
 ) -> None:
     """Print what all recorded runs measure: the mean over seeds and folds, and differences with 95 % intervals."""
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob(f"{pattern}.json"))]
     by_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for each in runs:
+    for each in recorded(pattern, fold=fold):
         by_name[each["name"]].append(each)
     print("| recipe | runs | " + " | ".join(COLUMNS) + " | calibration error | minutes |")
     print("|---" * (len(COLUMNS) + 4) + "|")
     for name, group in by_name.items():
         cells = [f"{mean_f1(group, *column):.3f}" for column in COLUMNS.values()]
-        error = np.mean([each["settings"]["balanced"]["calibration_error"] for each in group])
         minutes = np.mean([each["seconds"] / 60 for each in group])
-        print(f"| {name} | {len(group)} | " + " | ".join(cells) + f" | {error:.3f} | {minutes:.0f} |")
+        print(f"| {name} | {len(group)} | " + " | ".join(cells) + f" | {mean_error(group):.3f} | {minutes:.0f} |")
         if against and name != against and against in by_name:
             deltas = [difference(group, by_name[against], *column) for column in COLUMNS.values()]
             print(f"| − {against} | | " + " | ".join(deltas) + " | | |")
+
+
+@app.command("folds")
+def table_of_folds(name: Annotated[str, typer.Argument(help="What the recipe is called.")]) -> None:
+    """Print what a recipe measures on each fold, the mean with its standard deviation, and all held-out documents.
+
+    The last row takes the documents of all folds together, each judged by the training that had not seen it, with 95 %
+    intervals over documents. So every document counts once for each seed.
+    """
+    runs = sorted(recorded(f"{name}-*", name=name), key=lambda each: each["fold"])
+    by_fold = {each["fold"]: [other for other in runs if other["fold"] == each["fold"]] for each in runs}
+    print("| fold | documents | " + " | ".join(COLUMNS) + " | calibration error |")
+    print("|---" * (len(COLUMNS) + 3) + "|")
+    for fold, group in by_fold.items():
+        cells = [f"{mean_f1(group, *column):.3f}" for column in COLUMNS.values()]
+        print(f"| {fold} | {n_documents(group)} | " + " | ".join(cells) + f" | {mean_error(group):.3f} |")
+    spread = [with_spread([mean_f1(group, *column) for group in by_fold.values()]) for column in COLUMNS.values()]
+    errors = with_spread([mean_error(group) for group in by_fold.values()])
+    print("| mean | | " + " | ".join(spread) + f" | {errors} |")
+    whole = [with_interval(document_sums(runs, *column)) for column in COLUMNS.values()]
+    print(f"| together | {n_documents(runs)} | " + " | ".join(whole) + " | |")
+
+
+def recorded(pattern: str, *, name: str | None = None, fold: int | None = None) -> list[dict[str, Any]]:
+    """The results on record whose file names match, of one recipe or of all, of one fold or of all.
+
+    Raises `typer.BadParameter` where there is none.
+    """
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob(f"{pattern}.json"))]
+    kept = [each for each in found if name in (None, each["name"]) and fold in (None, each["fold"])]
+    if not kept:
+        raise typer.BadParameter(f"nothing on record for {name or pattern}; {RESULTS} has the names")
+    return kept
+
+
+def n_documents(runs: Sequence[Mapping[str, Any]]) -> str:
+    """How many documents of each corpus the runs held out."""
+    return " + ".join(str(len(document_sums(runs, corpus, "si"))) for corpus in ("ptc", "checkthat", "semeval2021"))
+
+
+def with_spread(values: Sequence[float]) -> str:
+    """The mean of values and their standard deviation."""
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1) if len(values) > 1 else 0.0:.3f}"
+
+
+def with_interval(by_document: Mapping[str, Any]) -> str:
+    """F1 over documents, with a 95 % interval by bootstrap."""
+    rows = np.array(list(by_document.values()))
+    low, high = np.quantile(f1_of(resampled(len(rows)) @ rows), [0.025, 0.975])
+    return f"{f1_of(rows.sum(axis=0)):.3f} [{low:.3f}, {high:.3f}]"
 
 
 def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int, chosen_by: Path | None = None) -> dict[str, Any]:
@@ -250,11 +300,21 @@ def difference(group: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, 
     if not shared:
         return "–"
     here, there = (np.array([part[key] for key in shared]) for part in pairs)
-    drawn = np.random.default_rng(0).multinomial(len(shared), [1 / len(shared)] * len(shared), size=N_SAMPLES)
+    drawn = resampled(len(shared))
     deltas = 100 * (f1_of(drawn @ here) - f1_of(drawn @ there))
     whole = 100 * (f1_of(here.sum(axis=0)) - f1_of(there.sum(axis=0)))
     low, high = np.quantile(deltas, [0.025, 0.975])
     return f"{whole:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def mean_error(group: Sequence[Mapping[str, Any]]) -> float:
+    """The mean calibration error of the balanced setting."""
+    return float(np.mean([each["settings"]["balanced"]["calibration_error"] for each in group]))
+
+
+def resampled(n: int) -> Any:
+    """How often each of ``n`` documents is drawn in each sample of a bootstrap: ``(N_SAMPLES, n)``."""
+    return np.random.default_rng(0).multinomial(n, [1 / n] * n, size=N_SAMPLES)
 
 
 def document_sums(runs: Sequence[Mapping[str, Any]], corpus: str, metric: str) -> dict[str, Any]:
