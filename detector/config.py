@@ -48,12 +48,16 @@ class OptimiserConfig:
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Weights of the three parts of the loss, and the label smoothing of the span head."""
+    """Weights of the parts of the loss, and the label smoothing of the span head.
+
+    ``consistency`` weighs how much the token head's outputs differ between a window and its twin.
+    """
 
     identification: float = 1.0
     techniques: float = 2.0
     spans: float = 0.5
     label_smoothing: float = 0.05
+    consistency: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,14 @@ class TextsConfig:
     """What is done to the training documents, and what is added to them.
 
     ``swap`` is the share of documents whose names are swapped for others; ``fine`` a JSONL file, from the recipe's
-    folder, of texts in which nothing is to be found.
+    folder, of texts in which nothing is to be found; ``preceded`` the share of articles that begin with lines of
+    another one. With ``twins`` each window has one cut elsewhere, with other names, in the same step of the training.
     """
 
     swap: float = 0.0
     fine: str = ""
+    preceded: float = 0.0
+    twins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,8 @@ def load_recipe(path: Path) -> Recipe:
     fine = path.parent / recipe.texts.fine if recipe.texts.fine else None
     if fine and not fine.is_file():
         raise ConfigError(f"{path}: texts.fine: {fine} is not a file")
+    if recipe.loss.consistency and not recipe.texts.twins:
+        raise ConfigError(f"{path}: loss.consistency: compares windows with their twins; set texts.twins = true")
     return replace(recipe, texts=replace(recipe.texts, fine=str(fine or "")))
 
 

@@ -44,6 +44,7 @@ SYSTEMS = {
     "onnx": "detector, --backend onnx",
     "torch": "detector, --backend torch",
     "onnx-float32": "the same graph in ONNX Runtime, 32-bit floats",
+    "onnx-int8": "the same, ordinary 8-bit quantisation",
     "pipeline": "transformers pipeline with stride, as documented",
     "pipeline-batched": "the same with batch_size=8",
     "sentences": "torch, sentence by sentence",
@@ -264,7 +265,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def system(name: str, model: str | None) -> tuple[Callable[[str], Any], Detector | None]:
     """What annotates one text, and the detector behind it if it is ours."""
-    if name in OURS or name == "onnx-float32":
+    if name in OURS or name.startswith("onnx"):
         detector = our_detector(name, model)
         return detector.find, detector
     if name == "sentences":
@@ -279,18 +280,33 @@ def system(name: str, model: str | None) -> tuple[Callable[[str], Any], Detector
 
 
 def our_detector(name: str, model: str | None) -> Detector:
-    """The detector with a backend, or with ONNX Runtime in 32-bit floats."""
+    """The detector with a backend, or with ONNX Runtime and other products than ours."""
     from detector.detect import Detector, find_model, load
 
     if name in OURS:
         return load(model, backend=name)
     from detector.backends import default_threads
+    from detector.backends.encoders import FloatProducts
     from detector.backends.onnx import OnnxBackend
     from detector.folder import read_folder
 
     files = read_folder(find_model(model))
-    backend = OnnxBackend(files, threads=default_threads(), whole=False)
+    products = FloatProducts() if name == "onnx-float32" else one_half()
+    backend = OnnxBackend(files, threads=default_threads(), products=products)
     return Detector(backend, files.info, files.tokenizer, dict(files.settings), files.hash)
+
+
+def one_half() -> Any:
+    """Products as dynamic quantisation makes them: each value in 8 bits, what rounding loses is lost."""
+    from detector.backends.encoders import Graph, Half, Prepared, WholeProducts
+
+    class OneHalf(WholeProducts):
+        precision = "int8"
+
+        def prepare(self, graph: Graph, x: str) -> Prepared:
+            return Prepared(x, (Half(*graph.nodes("DynamicQuantizeLinear", x, outputs=3)),))
+
+    return OneHalf()
 
 
 def token_classifier(model: str | None) -> tuple[Any, Any]:

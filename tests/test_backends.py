@@ -19,7 +19,7 @@ from transformers import AutoModel, MPNetConfig, RobertaConfig
 
 import detector
 from detector.backends import Backend, Candidate, batches, choose_backend, default_threads
-from detector.backends.encoders import relative_buckets
+from detector.backends.encoders import FloatProducts, WholeProducts, relative_buckets
 from detector.backends.onnx import OnnxBackend, multiplies_whole_numbers
 from detector.backends.torch import load_torch
 from detector.errors import ModelError
@@ -36,7 +36,8 @@ WHOLE_TOLERANCE = 0.02
 """Of logits, with products of whole numbers."""
 
 WHOLE = pytest.param(
-    True, marks=pytest.mark.skipif(not multiplies_whole_numbers(), reason="the CPU has no products of 8-bit numbers")
+    WholeProducts(),
+    marks=pytest.mark.skipif(not multiplies_whole_numbers(), reason="the CPU has no products of 8-bit numbers"),
 )
 
 
@@ -71,12 +72,12 @@ def largest_difference(one: list[np.ndarray], other: list[np.ndarray]) -> float:
     return max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("whole", [False, WHOLE])
-def test_onnx_gives_what_torch_gives(files, whole):
-    tolerance = WHOLE_TOLERANCE if whole else FLOAT_TOLERANCE
+@pytest.mark.parametrize("products", [FloatProducts(), WHOLE])
+def test_onnx_gives_what_torch_gives(files, products):
+    tolerance = WHOLE_TOLERANCE if isinstance(products, WholeProducts) else FLOAT_TOLERANCE
     windows = windows_for(files, [1, 7, 30, 30, 100, 254])
     candidates = [Candidate(0, 0, 0, 1), Candidate(3, 2, 20, 2), Candidate(5, 0, len(windows[5]) - 1, 9)]
-    reference, backend = load_torch(files), OnnxBackend(files, whole=whole)
+    reference, backend = load_torch(files), OnnxBackend(files, products=products)
     assert largest_difference(reference.score(windows), backend.score(windows)) < tolerance
     means = [[encoded.mean for encoded in each.encode(windows)] for each in (reference, backend)]
     assert largest_difference(*means) < tolerance
@@ -89,12 +90,12 @@ def test_onnx_gives_what_torch_gives(files, whole):
     assert np.allclose(reference.span_bias(None), backend.span_bias(None))
 
 
-@pytest.mark.parametrize("whole", [WHOLE])
-def test_whole_numbers_are_closer_to_floats_than_bfloat16(files, whole):
+@pytest.mark.parametrize("products", [WHOLE])
+def test_whole_numbers_are_closer_to_floats_than_bfloat16(files, products):
     windows = windows_for(files, [30, 200])
     reference, short = load_torch(files).score(windows), load_torch(files)
     short.bfloat16 = True
-    found = largest_difference(reference, OnnxBackend(files, whole=whole).score(windows))
+    found = largest_difference(reference, OnnxBackend(files, products=products).score(windows))
     assert found < largest_difference(reference, short.score(windows)) / 5
 
 

@@ -136,7 +136,7 @@ def test_seeds_are_averaged_and_refitted_on_all_documents(encoder_folder, tmp_pa
     record = train(both, CORPORA, tmp_path / "out")
     folders = {path.name for path in (tmp_path / "out").iterdir()}
     assert folders == {"model", "seed-1-fold-0", "seed-2-fold-0", "seed-3-all"}
-    assert record["recipe"]["texts"] == {"swap": 0.5, "fine": "fine.jsonl"}  # and not where it lay
+    assert record["recipe"]["texts"]["fine"] == "fine.jsonl"  # and not where it lay
     assert record["refit"] == {"seeds": [3], "n_documents": {"ptc": 20, "checkthat": 10}}
     members = [load_model(tmp_path / "out" / name / "model").model.state_dict() for name in sorted(folders - {"model"})]
     mean = load_model(tmp_path / "out" / "model").model.state_dict()

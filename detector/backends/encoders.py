@@ -1,7 +1,7 @@
 """The encoders as ONNX graphs: BERT, RoBERTa and MPNet, built from a model folder's own weights.
 
 The graphs take windows of one length, so that there is neither padding nor a mask. Matrices that are stored in 8 bits
-are used as they are stored. What they are multiplied with is cut into two 8-bit halves (see `_Prepared`): products of
+are used as they are stored. What they are multiplied with is cut into two 8-bit halves (see `Prepared`): products of
 whole numbers, which CPUs have fast instructions for, and about as exact as with 32-bit floats.
 """
 
@@ -74,66 +74,80 @@ class Weights:
         return None if scale is None else (self._stored[name], scale)
 
 
-def encoder_graph(files: ModelFiles, weights: Weights, *, whole: bool) -> tuple[bytes, dict[str, Array]]:
+def encoder_graph(files: ModelFiles, weights: Weights, products: FloatProducts) -> tuple[bytes, dict[str, Array]]:
     """The graph's file and its large arrays: ``ids`` ``(n_windows, n_pieces)`` → ``logits``, ``hidden``, ``mean``.
 
     The first two outputs are ``(n_windows * n_pieces, …)``, the third is ``(n_windows, width)``, as `Encoded` has it.
-    ``whole``: products of whole numbers where a matrix is stored in 8 bits; otherwise all are of 32-bit floats.
     """
-    encoder = _Encoder(files, weights, _Products(whole=whole))
+    encoder = _Encoder(files, weights, products)
     encoder.build()
     inputs, outputs = {"ids": ("int64", 2)}, dict.fromkeys(("logits", "hidden", "mean"), ("float32", 2))
     return encoder.graph.to_bytes(inputs, outputs), encoder.graph.arrays
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """``values`` also as ``scale * (high - zero) + low_scale * (low - 128)``, all but the scales in 8 bits.
+class Half:
+    """Stands for ``scale * (values - zero)``; the values are whole numbers in 8 bits."""
 
-    ``low_scale`` is ``scale / 254``: the low half holds what rounding to the high half has lost.
+    values: str
+    scale: str
+    zero: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """``values`` also as the sum of ``halves``, of which there are none where products are of floats.
+
+    The second's scale is a 254th of the first's: it holds what rounding to the first has lost.
     """
 
     values: str
-    high: str
-    scale: str
-    zero: str
-    low: str
-    low_scale: str
-    low_zero: str
+    halves: tuple[Half, ...] = ()
 
 
-class _Products:
-    """Products with the weights' matrices, either way; ``prepare`` what is multiplied once, ``multiply`` often."""
+class FloatProducts:
+    """Products of 32-bit floats with the weights' matrices; ``prepare`` what is multiplied once, ``multiply`` often."""
 
-    def __init__(self, *, whole: bool) -> None:
-        self.whole = whole
+    precision = "float32"
 
-    def prepare(self, graph: Graph, x: str) -> _Prepared:
+    def prepare(self, graph: Graph, x: str) -> Prepared:
         """Values ``(n, n_inputs)`` as `multiply` takes them."""
-        if not self.whole:
-            return _Prepared(x, "", "", "", "", "", "")
-        high, scale, zero = graph.nodes("DynamicQuantizeLinear", x, outputs=3)
-        lost = graph.node("Sub", x, graph.node("DequantizeLinear", high, scale, zero))
-        low_scale = graph.node("Mul", scale, graph.constant(1 / 254))
-        low_zero = graph.constant(128, "uint8")
-        low = graph.node("QuantizeLinear", lost, low_scale, low_zero)
-        return _Prepared(x, high, scale, zero, low, low_scale, low_zero)
+        return Prepared(x)
 
-    def multiply(self, graph: Graph, prepared: _Prepared, weights: Weights, name: str) -> str:
+    def multiply(self, graph: Graph, prepared: Prepared, weights: Weights, name: str) -> str:
         """``(n, n_outputs)``: the product with the matrix of that name, without its bias."""
+        return graph.node("Gemm", prepared.values, graph.constant(weights.floats(name)), transB=1)
+
+
+class WholeProducts(FloatProducts):
+    """Products of 8-bit whole numbers with the matrices that are stored so, each value cut into two halves."""
+
+    precision = "int8 halves"
+
+    def prepare(self, graph: Graph, x: str) -> Prepared:
+        """See `FloatProducts.prepare`."""
+        high = Half(*graph.nodes("DynamicQuantizeLinear", x, outputs=3))
+        lost = graph.node("Sub", x, graph.node("DequantizeLinear", high.values, high.scale, high.zero))
+        scale, zero = graph.node("Mul", high.scale, graph.constant(1 / 254)), graph.constant(128, "uint8")
+        return Prepared(x, (high, Half(graph.node("QuantizeLinear", lost, scale, zero), scale, zero)))
+
+    def multiply(self, graph: Graph, prepared: Prepared, weights: Weights, name: str) -> str:
+        """See `FloatProducts.multiply`."""
         stored = weights.eight_bit(name)
-        if not self.whole or stored is None:
-            return graph.node("Gemm", prepared.values, graph.constant(weights.floats(name)), transB=1)
-        matrix, scales, p = graph.constant(stored[0].T), graph.constant(stored[1]), prepared
-        high = graph.node("MatMulIntegerToFloat", p.high, matrix, p.scale, scales, p.zero, domain=MICROSOFT)
-        low = graph.node("MatMulIntegerToFloat", p.low, matrix, p.low_scale, scales, p.low_zero, domain=MICROSOFT)
-        return graph.node("Add", high, low)
+        if stored is None:
+            return super().multiply(graph, prepared, weights, name)
+        matrix, scales = graph.constant(stored[0].T), graph.constant(stored[1])
+        parts = [
+            graph.node("MatMulIntegerToFloat", h.values, matrix, h.scale, scales, h.zero, domain=MICROSOFT)
+            for h in prepared.halves
+        ]
+        return parts[0] if len(parts) == 1 else graph.node("Add", *parts)
 
 
 class _Encoder:
     """Builds one graph. Between attention and the rest, pieces are rows: ``(n_windows * n_pieces, width)``."""
 
-    def __init__(self, files: ModelFiles, weights: Weights, products: _Products) -> None:
+    def __init__(self, files: ModelFiles, weights: Weights, products: FloatProducts) -> None:
         self.graph = Graph()
         self.weights = weights
         self.products = products
@@ -240,9 +254,14 @@ class _Encoder:
         return self.products.multiply(self.graph, self.products.prepare(self.graph, x), self.weights, f"{name}.weight")
 
     def _residual(self, y: str, x: str, dense: str, norm: str) -> str:
-        """The layer norm of ``x`` plus ``y`` plus the bias that ``y`` lacks."""
-        vectors = [self._vector(name) for name in (f"{norm}.weight", f"{norm}.bias", f"{dense}.bias")]
-        return self.graph.node("SkipLayerNormalization", y, x, *vectors, domain=MICROSOFT, epsilon=self.epsilon)
+        """The layer norm of ``x`` plus ``y`` plus the bias that ``y`` lacks.
+
+        The runtime has one operation for it, ``SkipLayerNormalization``, which takes four times as long.
+        """
+        graph = self.graph
+        whole = graph.node("Add", x, graph.node("Add", y, self._vector(f"{dense}.bias")))
+        weight, bias = self._vector(f"{norm}.weight"), self._vector(f"{norm}.bias")
+        return graph.node("LayerNormalization", whole, weight, bias, epsilon=self.epsilon)
 
     def _vector(self, name: str) -> str:
         return self.graph.constant(self.weights.floats(name))

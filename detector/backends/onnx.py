@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 
 from detector.backends import N_SPECIAL, Candidate, Encoded, Floats, Ints, WorkCount, batches
-from detector.backends.encoders import Weights, encoder_graph, span_graph
+from detector.backends.encoders import FloatProducts, Weights, WholeProducts, encoder_graph, span_graph
 from detector.backends.graph import Array
 from detector.errors import ModelError
 from detector.folder import MAX_COUNT_BIN, MAX_LENGTH_BIN, ModelFiles, read_weights, unusable
@@ -33,23 +33,23 @@ DOT_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni"})
 class OnnxBackend:
     """Runs a model folder in ONNX Runtime on ``threads`` threads.
 
-    ``whole``: products of whole numbers (see `detector.backends.encoders`), by default where the CPU is made for them:
-    older ones are slower at them, and overflow.
+    ``products`` are of whole numbers by default where the CPU is made for them: older ones are slower at them, and
+    overflow (see `detector.backends.encoders`).
     Raises `ModelError` where the weights do not fit.
     """
 
     name = "onnx"
 
-    def __init__(self, files: ModelFiles, *, threads: int = 1, whole: bool | None = None) -> None:
+    def __init__(self, files: ModelFiles, *, threads: int = 1, products: FloatProducts | None = None) -> None:
         self.info = files.info
         self.work = WorkCount()
         self.threads = threads
         self._weights = Weights(read_weights(files))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encoder")
-        whole = multiplies_whole_numbers() if whole is None else whole
-        self.precision = "int8 halves" if whole else "float32"
+        products = products or (WholeProducts() if multiplies_whole_numbers() else FloatProducts())
+        self.precision = products.precision
         try:
-            self._encoder = make_session(*encoder_graph(files, self._weights, whole=whole))
+            self._encoder = make_session(*encoder_graph(files, self._weights, products))
         except (KeyError, ValueError, IndexError) as error:
             raise unusable(files.path, error) from error
         except Exception as error:  # the runtime's own kinds, which have no common one

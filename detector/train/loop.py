@@ -40,11 +40,13 @@ class TrainingModule(nn.Module):
         corpus: Tensor,
         allowed: Tensor,
         spans: Tensor,
+        matches: Tensor,
     ) -> dict[str, Tensor]:
         """``loss`` of a batch as `Collator` makes it, or `LowerOutputs` for a model of upper layers.
 
         ``inside`` and ``known`` ``(n_windows, n_pieces, 24)``;
-        ``spans`` ``(n_spans, 5)``: window, first and last piece, count, bits of the techniques it may use.
+        ``spans`` ``(n_spans, 5)``: window, first and last piece, count, bits of the techniques it may use;
+        ``matches`` ``(n_matches, 4)``: window and piece, and which window and piece must say the same.
         """
         encoded = self.model.encode(input_ids, attention_mask)
         token_logits = encoded.token_logits + self.model.token_bias(corpus).unsqueeze(1)
@@ -57,7 +59,19 @@ class TrainingModule(nn.Module):
             loss = loss + self.weights.spans * span_loss(
                 logits, bits, allowed[window], smoothing=self.weights.label_smoothing
             )
+        if self.weights.consistency and len(matches):
+            loss = loss + self.weights.consistency * disagreement(token_logits, matches)
         return {"loss": loss}
+
+
+def disagreement(logits: Tensor, matches: Tensor) -> Tensor:
+    """How far apart matched pieces' outputs ``(n_windows, n_pieces, 24)`` are: the mean of both Kullback-Leibler
+
+    divergences of each output's probability, summed over the outputs, a piece.
+    """
+    window, piece, other_window, other_piece = matches.T
+    here, there = logits[window, piece].float(), logits[other_window, other_piece].float()
+    return ((here.sigmoid() - there.sigmoid()) * (here - there)).sum(dim=-1).mean() / 2
 
 
 def token_losses(logits: Tensor, inside: Tensor, known: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

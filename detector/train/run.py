@@ -27,10 +27,11 @@ from detector.spans import Document
 from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, make_setting
 from detector.train.card import card
 from detector.train.features import Collator, make_dataset
-from detector.train.frozen import LowerOutputs, above, lower_outputs
+from detector.train.frozen import LowerOutputs, above, lower_outputs, numbered
 from detector.train.likeness import training_likeness
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
 from detector.train.measure import Judged, judge, measure, random_errors, technique_scores
+from detector.train.precede import precede_corpora
 from detector.train.shrink import shrink
 from detector.train.start import is_ours, starting_model
 from detector.train.swap import swap_corpora, swap_names
@@ -149,13 +150,14 @@ def train_once(
     model, info, tokenizer = starting_model(recipe, tuple(corpora))
     split = split_corpora(corpora, fold=fold)
     detector = Detector(TorchBackend(model, info, bfloat16=bfloat16_is_fast()), info, tokenizer, {}, "")
-    dataset = make_dataset(training_texts(recipe, split.training, seed=seed), tokenizer, info)
+    texts, twin_seed = training_texts(recipe, split.training, seed=seed), seed if recipe.texts.twins else None
+    dataset = make_dataset(texts, tokenizer, info, twin_seed=twin_seed)
     say(f"{len(dataset)} windows of {sum(len(c.documents) for c in split.training.values())} documents")
     trained, collator = model, Collator(info)
     batches: Collator | LowerOutputs = collator
     if frozen := recipe.encoder.frozen:
         say(f"the {frozen} lowest layers run once over all windows")
-        dataset = dataset.add_column("row", range(len(dataset)))
+        dataset = numbered(dataset)
         trained, batches = above(model, frozen), lower_outputs(model, frozen, dataset, collator, out / "lower.npy")
     epochs = fit(
         TrainingModule(trained, recipe.loss),
@@ -187,13 +189,14 @@ def train_once(
 
 
 def training_texts(recipe: Recipe, corpora: Mapping[str, Corpus], *, seed: int) -> dict[str, Corpus]:
-    """The documents to train on: some with their names swapped, and texts in which nothing is to be found.
+    """The documents to train on, as a recipe wants them, and texts in which nothing is to be found.
 
     Those are dealt to all corpora in turn: as a corpus of their own, its bias would say that nothing is found there.
     Where names are swapped, there is a second copy of each of them, with other names.
     """
     swap = recipe.texts.swap
-    texts = swap_corpora(corpora, share=swap, seed=seed)
+    texts = precede_corpora(corpora, share=recipe.texts.preceded, seed=seed)
+    texts = swap_corpora(texts, share=swap, seed=seed)
     fine = read_jsonl(Path(recipe.texts.fine)).documents if recipe.texts.fine else ()
     if swap:
         fine += tuple(swap_names(document, random.Random(f"{seed}:{document.id}")) for document in fine)

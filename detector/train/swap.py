@@ -64,6 +64,16 @@ class _Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Edited:
+    """Characters ``[old_start, old_end)`` of a text that are ``[new_start, new_end)`` of its copy."""
+
+    old_start: int
+    old_end: int
+    new_start: int
+    new_end: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Names:
     """The content of ``names.toml``.
 
@@ -86,12 +96,17 @@ def swap_names(document: Document, generator: random.Random) -> Document:
     too, and an edge inside a name moves to the edge of its replacement. A random cycle through all names of a type
     decides, so that no name stays and no two become one.
     """
+    return swap_names_at(document, generator)[0]
+
+
+def swap_names_at(document: Document, generator: random.Random) -> tuple[Document, tuple[Edited, ...]]:
+    """What `swap_names` gives, and which characters became which, in order and apart."""
     successors: dict[Row, Row] = {}
     for kind, rows in _names().fillers.items():
         order = generator.sample(range(len(rows)), len(rows))
         successors |= {(kind, a): (kind, b) for a, b in zip(order, order[1:] + order[:1], strict=True)}
     edits = [_edit(document.text, mention, successors) for mention in _mentions(document.text)]
-    return _edited(document, edits)
+    return _with_edits(document, edits)
 
 
 def swap_corpora(corpora: Mapping[str, Corpus], *, share: float, seed: int) -> dict[str, Corpus]:
@@ -231,29 +246,29 @@ def _with_capitals(new: str, text: str, start: int, old: str, listed: str) -> st
     return new
 
 
-def _edited(document: Document, edits: Sequence[_Edit]) -> Document:
+def _with_edits(document: Document, edits: Sequence[_Edit]) -> tuple[Document, tuple[Edited, ...]]:
     """The document after edits that are in order and apart; a span's edge inside an edit moves to the edit's edge."""
     parts, shift, position = [], 0, 0
-    moved: list[tuple[int, int, int, int]] = []  # old start and end, new start and end of each edit
+    edited: list[Edited] = []
     for edit in edits:
         parts += [document.text[position : edit.start], edit.new]
-        moved.append((edit.start, edit.end, edit.start + shift, edit.start + shift + len(edit.new)))
+        edited.append(Edited(edit.start, edit.end, edit.start + shift, edit.start + shift + len(edit.new)))
         shift += len(edit.new) - (edit.end - edit.start)
         position = edit.end
     parts.append(document.text[position:])
-    spans = (_moved(span, moved) for span in document.spans)
-    return replace(document, text="".join(parts), spans=in_reading_order(spans))
+    spans = (_moved(span, edited) for span in document.spans)
+    return replace(document, text="".join(parts), spans=in_reading_order(spans)), tuple(edited)
 
 
-def _moved(span: Span, moved: Sequence[tuple[int, int, int, int]]) -> Span:
+def _moved(span: Span, edited: Sequence[Edited]) -> Span:
     start, end = span.start, span.end
-    for old_start, old_end, new_start, new_end in moved:
-        if old_end <= span.start:
-            start = span.start + new_end - old_end
-        elif old_start < span.start:
-            start = new_start
-        if old_end <= span.end:
-            end = span.end + new_end - old_end
-        elif old_start < span.end:
-            end = new_end
+    for edit in edited:
+        if edit.old_end <= span.start:
+            start = span.start + edit.new_end - edit.old_end
+        elif edit.old_start < span.start:
+            start = edit.new_start
+        if edit.old_end <= span.end:
+            end = span.end + edit.new_end - edit.old_end
+        elif edit.old_start < span.end:
+            end = edit.new_end
     return replace(span, start=start, end=end)
