@@ -1,8 +1,10 @@
 """Documents cut into windows that fit the encoder, and spans turned into training targets.
 
 A document is tokenised once. Windows are ranges of its pieces: whole lines packed up to the encoder's size, cut where
-a line ends, else a sentence, else a word. Neighbouring windows share ``overlap`` pieces; each piece is *decided* by the
-one window that shows it most context, so that the decided ranges tile the document and nothing is left out.
+a line ends, else a sentence, else a word. Which of several such places is decided by the words after it, not by where
+the text begins: a passage that moves is cut, and so read, as before. Neighbouring windows share ``overlap`` pieces;
+each piece is *decided* by the one window that shows it most context, so that the decided ranges tile the document and
+nothing is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.folding import find_wraps, fold
+from detector.folding import Folded, find_wraps, fold
 from detector.spans import Span
 from detector.techniques import NAMES, members
 
@@ -25,6 +27,9 @@ CHANNELS = (IDENTIFICATION, *NAMES)
 """The token head's outputs in order: inside any technique, then inside each technique of the inventory."""
 
 LINE_BREAKS = [ord(c) for c in "\n\r"]
+RANKED = 8
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""The golden ratio of 64 bits: multiplied by it, like numbers become unlike (Knuth's multiplicative hashing)."""
 SENTENCE_ENDS = [ord(c) for c in '.!?…"”']
 
 
@@ -85,11 +90,12 @@ def cut_windows(text: str, pieces: Pieces, *, size: int, overlap: int) -> list[W
     n = len(pieces)
     if n == 0:
         return []
-    quality = _cut_quality(text, pieces)
+    folded = fold(text)
+    quality, ranks = _cut_quality(text, folded, pieces), _cut_ranks(folded, pieces)
     cuts: list[tuple[int, int]] = []
     first = 0
     while first + size < n:
-        last = _best_cut(quality, first + max(size // 2, overlap + 1), first + size)
+        last = _best_cut(quality, ranks, first + max(size // 2, overlap + 1), first + size)
         cuts.append((first, last))
         first = last - overlap
     cuts.append((first, n))
@@ -98,16 +104,33 @@ def cut_windows(text: str, pieces: Pieces, *, size: int, overlap: int) -> list[W
     return [Window(a, b, edges[i], edges[i + 1]) for i, (a, b) in enumerate(cuts)]
 
 
-def _best_cut(quality: npt.NDArray[np.int8], low: int, high: int) -> int:
-    """The last position in ``(low, high]`` with the best cut quality."""
-    candidates = quality[low + 1 : high + 1]
-    return low + 1 + int(np.flatnonzero(candidates == candidates.max())[-1]) if len(candidates) else high
+def _best_cut(quality: npt.NDArray[np.int8], ranks: npt.NDArray[np.uint64], low: int, high: int) -> int:
+    """The position in ``(low, high]`` with the best cut quality, and of equals that with the lowest rank."""
+    if low >= high:
+        return high
+    best = quality[low + 1 : high + 1].max()
+    candidates = low + 1 + np.flatnonzero(quality[low + 1 : high + 1] == best)
+    return int(candidates[np.argmin(ranks[candidates])])
 
 
-def _cut_quality(text: str, pieces: Pieces) -> npt.NDArray[np.int8]:
+def _cut_ranks(folded: Folded, pieces: Pieces) -> npt.NDArray[np.uint64]:
+    """A number for each place before a piece that depends on how the next `RANKED` pieces begin, and on nothing else.
+
+    Shape ``(n + 1,)``. Cut at the lowest, two texts that have a passage in common are soon cut at the same places of
+    it, wherever it begins in them (as files are cut for deduplication: Muthitacharoen et al. 2001). Case aside.
+    """
+    lower = folded.text.lower()
+    codes = folded.spread(code_points(lower if len(lower) == len(folded.text) else folded.text))
+    begins = np.concatenate([codes[pieces.offsets[:, 0]], np.zeros(RANKED)]).astype(np.uint64)
+    ranks = np.zeros(len(pieces) + 1, dtype=np.uint64)
+    for i in range(RANKED):
+        ranks = (ranks + begins[i : i + len(ranks)]) * SPREAD
+    return ranks
+
+
+def _cut_quality(text: str, folded: Folded, pieces: Pieces) -> npt.NDArray[np.int8]:
     """How good a place before each piece is to end a window: 3 line, 2 sentence, 1 word, 0 inside one; ``(n + 1,)``."""
     starts, ends = pieces.offsets[1:, 0], pieces.offsets[:-1, 1]
-    folded = fold(text)
     codes = folded.spread(code_points(folded.text))
     lines = line_numbers(text)
     line = lines[np.maximum(starts, ends)] > lines[ends]

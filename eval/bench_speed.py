@@ -3,10 +3,11 @@
     python eval/bench_speed.py [--model DIR] [--pieces N] [--articles FILE.jsonl] [--systems NAME ...]
 
 First the ceiling: products of matrices of the encoder's shapes in 32-bit floats, bfloat16 and 8-bit whole numbers, and
-nothing else. Then each system reads the articles from text to spans, each in a process of its own. ``per core`` counts
-pieces a second of processor time: on a busy machine it says more than pieces a second of the clock. Results go to
-``speed-int8-halves.json`` in ``eval/results``, or where the CPU has no products of 8-bit numbers to
-``speed-float32.json``; the plot of seconds against words beside them (``.svg``).
+nothing else, on all cores at once: what a virtual machine calls two cores may share one. Then each system reads the
+articles from text to spans, each in a process of its own. ``per core`` counts pieces a second of processor time: on a
+busy machine it says more than pieces a second of the clock. Results go to ``speed-int8-halves.json`` in
+``eval/results``, or where the CPU has no products of 8-bit numbers to ``speed-float32.json``; the plot of seconds
+against words beside them (``.svg``).
 """
 
 from __future__ import annotations
@@ -67,23 +68,31 @@ def main() -> None:
         measured = ceilings(options) if options.measure == "ceiling" else measure(options)
         print(json.dumps(measured))
         return
-    ceiling = in_new_process("ceiling", options)
+    ceiling = mean_of(in_new_processes("ceiling", options, cores()))
     print(heading(ceiling))
     rows: dict[str, Any] = {}
     for name in options.systems:
-        rows[name] = in_new_process(name, options)
+        (rows[name],) = in_new_processes(name, options, 1)
         print(line(name, rows[name], ceiling), flush=True)
         write(options, ceiling, rows)
 
 
-def in_new_process(measurement: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One measurement, with the memory and the start-up of a fresh process."""
+def in_new_processes(measurement: str, options: argparse.Namespace, n: int) -> list[dict[str, Any]]:
+    """One measurement in each of ``n`` processes at the same time, with the memory and start-up of a fresh one."""
     command = [sys.executable, __file__, "--measure", measurement, "--articles", options.articles]
     command += ["--pieces", str(options.pieces), "--longest", str(options.longest)]
     command += ["--model", options.model] if options.model else []
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(n)]
+    outputs = [process.communicate()[0] for process in running]
+    if any(process.returncode for process in running):
+        raise SystemExit(f"{measurement}: failed; its message is above")
+    return [json.loads(output.splitlines()[-1]) for output in outputs]
+
+
+def mean_of(ceilings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The ceiling of a core, the mean of those measured at the same time."""
+    first, counts = ceilings[0], [each["pieces_per_core"] for each in ceilings]
+    return first | {"pieces_per_core": {name: sum(of[name] for of in counts) / len(counts) for name in counts[0]}}
 
 
 def heading(ceiling: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from conftest import tiny_tokenizer
@@ -119,3 +121,21 @@ def test_the_window_that_shows_most_of_a_span_is_chosen():
     assert window_of_range(windows, 15, 25) == 1
     assert window_of_range(windows, 0, 3) == 0
     assert window_of_range(windows, 30, 39) == 2
+
+
+def cuts_from_the_end(text: str, size: int) -> set[int]:
+    """Where windows end, as a distance in characters from the end of the text."""
+    pieces = tokenize(TOKENIZER, text)
+    windows = cut_windows(text, pieces, size=size, overlap=4)
+    return {len(text) - int(pieces.offsets[window.last - 1, 1]) for window in windows}
+
+
+def test_a_text_that_is_moved_is_cut_at_the_same_places():
+    draw = random.Random(0)
+    words = ["love", "asia", "nato", "they", "want", "destroy", "everything", "we"]
+    text = "\n".join(" ".join(draw.choices(words, k=draw.randint(3, 12))) for _ in range(120))
+    alone = cuts_from_the_end(text, 40)
+    assert len(alone) > 20
+    for n_lines in (1, 2, 5):
+        moved = cuts_from_the_end("we love nato .\n" * n_lines + text, 40)
+        assert len(alone & moved) >= len(alone) - 6
