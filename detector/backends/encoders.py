@@ -256,7 +256,7 @@ class _Encoder:
     def _residual(self, y: str, x: str, dense: str, norm: str) -> str:
         """The layer norm of ``x`` plus ``y`` plus the bias that ``y`` lacks.
 
-        The runtime has one operation for it, ``SkipLayerNormalization``, which takes four times as long.
+        The runtime has one operation for it, ``SkipLayerNormalization``, which is slower than these.
         """
         graph = self.graph
         whole = graph.node("Add", x, graph.node("Add", y, self._vector(f"{dense}.bias")))

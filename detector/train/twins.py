@@ -18,6 +18,9 @@ from detector.spans import Document
 from detector.train.swap import Edited, swap_names_at
 from detector.windows import Ints, Pieces, Window, make_targets, tokenize
 
+SPAN_COLUMNS = ("first", "last", "count", "techniques")
+"""The columns of a row that hold its candidate spans."""
+
 
 @dataclass(frozen=True, slots=True)
 class Twin:
@@ -94,7 +97,3 @@ def matched_places(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[int, int, i
     for i, row in enumerate(rows):
         for here, there in zip(row["here"], row["there"], strict=True):
             yield i, here + 1, len(rows) + i, there + 1
-
-
-SPAN_COLUMNS = ("first", "last", "count", "techniques")
-"""The columns of a row that hold its candidate spans."""
