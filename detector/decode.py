@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detector.folding import count_shown, fold
+from detector.folding import Counts, count_shown, fold
 from detector.sentences import sentences
 from detector.spans import Span, in_reading_order
 from detector.windows import CHANNELS, IDENTIFICATION, Pieces, code_points, line_numbers
@@ -90,9 +90,9 @@ class Words:
 
     first: Ints
     last: Ints
-    sentence: Ints
-    line: Ints
-    shown: Ints
+    sentence: Counts
+    line: Counts
+    shown: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +135,22 @@ def find_candidates(
     """The candidates of each channel at the setting's thresholds, in order."""
     if len(scores.pieces) == 0:
         return {channel: [] for channel in channels}
-    logits = scores.logits + setting.bias_vector()
-    probabilities = _sigmoid(logits)
-    any_technique = np.logaddexp.reduce(logits[:, 1:], axis=1) if IDENTIFICATION in channels else logits[:, 0]
+    bias = setting.bias_vector()
+    inside = scores.logits[:, 0] + bias[0]
+    by_any = inside
+    if IDENTIFICATION in channels:
+        by_any = np.logaddexp.reduce(scores.logits[:, 1:] + bias[1:], axis=1)
     return {
         channel: channel_candidates(
             text,
             scores.pieces,
             scores.words,
-            probabilities[:, CHANNELS.index(channel)],
-            any_technique if channel == IDENTIFICATION else logits[:, 0],
+            _sigmoid(scores.logits[:, i] + bias[i]),
+            by_any if channel == IDENTIFICATION else inside,
             threshold=setting.thresholds[channel],
             gap=gap,
         )
-        for channel in channels
+        for channel, i in zip(channels, map(CHANNELS.index, channels), strict=True)
     }
 
 
@@ -179,7 +181,8 @@ def find_words(text: str, pieces: Pieces) -> Words:
     starts, ends = pieces.offsets[1:, 0], pieces.offsets[:-1, 1]
     folded = fold(text)
     letters = np.fromiter(map(str.isalnum, folded.text), dtype=bool, count=len(folded.text))
-    inner = np.flatnonzero(np.isin(code_points(folded.text)[1:-1], WORD_JOINERS)) + 1
+    codes = code_points(folded.text)[1:-1]
+    inner = np.flatnonzero(np.logical_or.reduce([codes == code for code in WORD_JOINERS])) + 1
     letters[inner] = letters[inner - 1] & letters[inner + 1]
     letters = folded.spread(letters)
     joined = (starts < ends) | ((starts == ends) & letters[starts] & letters[ends - 1])
@@ -191,11 +194,11 @@ def find_words(text: str, pieces: Pieces) -> Words:
     return Words(first[word], last[word], sentence, line_numbers(text), count_shown(text))
 
 
-def sentence_numbers(text: str) -> Ints:
+def sentence_numbers(text: str) -> Counts:
     """The number of each character's sentence ``(n_characters,)``; space belongs to the one before it."""
-    begins = np.zeros(len(text), dtype=np.int64)
+    begins = np.zeros(len(text), dtype=np.int32)
     begins[[start for start, _ in sentences(text)]] = 1
-    return np.cumsum(begins)
+    return np.cumsum(begins, out=begins)
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
@@ -235,7 +238,7 @@ def _bridgeable(words: Words, end: int, start: int, gap: int) -> bool:
 
 def _sigmoid(x: Floats) -> Floats:
     chance: Floats = 0.5 * x
-    np.tanh(chance, out=chance)  # in place, as all that follows: these are large
+    np.tanh(chance, out=chance)
     chance += 1.0
     chance *= 0.5
     return chance

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.folding import Folded, find_wraps, fold
+from detector.folding import Counts, Folded, counts_before, find_wraps, fold
 from detector.spans import Span
 from detector.techniques import NAMES, members
 
@@ -140,11 +140,12 @@ def _cut_quality(text: str, folded: Folded, pieces: Pieces) -> npt.NDArray[np.in
     return quality
 
 
-def line_numbers(text: str) -> Ints:
+def line_numbers(text: str) -> Counts:
     """How many line ends come before each position ``(n_characters + 1,)``; hard wraps in a paragraph do not count."""
-    breaks = np.isin(code_points(text), LINE_BREAKS)
+    codes = code_points(text)
+    breaks = np.logical_or.reduce([codes == code for code in LINE_BREAKS])
     breaks[find_wraps(text)] = False
-    return np.concatenate(([0], np.cumsum(breaks)))
+    return counts_before(breaks)
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:

@@ -428,3 +428,15 @@ def test_an_encoder_that_is_nowhere_is_one_line():
     with pytest.raises(ModelError) as caught:
         encoders.load_encoder("nobody/no-such-encoder")
     assert "\n" not in str(caught.value)
+
+
+def test_an_encoder_that_another_training_fetched_meanwhile_stays(tmp_path):
+    fetched, folder = tmp_path / "fetched", tmp_path / "encoder"
+    for each, content in ((fetched, b"ours"), (folder, b"theirs")):
+        each.mkdir()
+        (each / "model.safetensors").write_bytes(content)
+    encoders._move(fetched, folder)
+    assert (folder / "model.safetensors").read_bytes() == b"theirs"
+    (folder / "model.safetensors").rename(folder / "left-over")
+    with pytest.raises(ModelError, match="cannot be written .* delete it and try again"):
+        encoders._move(fetched, folder)

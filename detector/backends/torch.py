@@ -13,13 +13,12 @@ from detector.folder import ModelFiles, ModelInfo
 from detector.model import Encoding, RhetoricModel, SpanBatch, load_weights
 from detector.techniques import NAMES as TECHNIQUES
 
-BATCH_PIECES = 4096
+BATCH_PIECES = 1024
 GPU_BATCH_PIECES = 16_384
-SHORTEST = 0.9
+SHORTEST = 0.95
 """Windows of a batch are at least this share of the longest as long: little of a batch is padding."""
-PIECES_MULTIPLE = 32
-"""Windows are padded to multiples of this: on the CPU torch keeps memory for every shape it has seen."""
-GPU_PIECES_MULTIPLE = 8
+PIECES_MULTIPLE = 8
+"""Windows are padded to multiples of this: torch keeps memory for every shape that it has seen."""
 
 
 class TorchBackend:
@@ -89,8 +88,7 @@ class TorchBackend:
         return SpanBatch(*torch.tensor(columns, device=self.device).T)
 
     def _run(self, windows: Sequence[Ints]) -> Encoding:
-        multiple = GPU_PIECES_MULTIPLE if self.on_gpu else PIECES_MULTIPLE
-        ids, mask = frame(windows, self.info, multiple=multiple)
+        ids, mask = frame(windows, self.info, multiple=PIECES_MULTIPLE)
         n_pieces = sum(len(window) + N_SPECIAL for window in windows)
         self.work.add(n_pieces, ids.numel() - n_pieces)
         with self._precision():

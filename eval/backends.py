@@ -1,0 +1,119 @@
+"""Whether the backend that runs by default finds what torch finds in 32-bit floats, and what the difference costs.
+
+    python eval/backends.py [--model DIR] [--backend onnx] [--data DIR]
+
+On the documents that the model's training held out: the share of equal spans at each strictness, the largest difference
+of a probability, and identification (SI) and spans with techniques (FLC) of each corpus at the setting for its
+annotators' habits, by both. Writes ``eval/results/backends.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from bench_speed import chance
+from provenance import provenance, record
+from quality import DATA, corpora_in
+
+import detector
+from detector.cli.train import quiet_libraries
+from detector.decode import decode
+from detector.detect import Detector, find_model
+from detector.spans import Span
+from detector.train.calibrate import Scored
+from detector.train.measure import judge, measure
+from detector.train.run import read_record, scored_documents, split_corpora
+
+REFERENCE = "torch"
+STRICTNESSES = ("strict", "balanced", "sensitive")
+METRICS = ("si", "flc")
+
+ByCorpus = Mapping[str, Sequence[Scored]]
+
+
+def main(
+    model: Annotated[str | None, typer.Option(help="A model folder, or fast, in place of the default.")] = None,
+    backend: Annotated[str, typer.Option(help="What is compared with torch.")] = "onnx",
+    data: Annotated[Path, typer.Option(help="The folder of the corpora.")] = DATA,
+) -> None:
+    """Print both, and record the figures."""
+    quiet_libraries()
+    fold = read_record(find_model(model)).get("fold") or 0
+    held_out = split_corpora(corpora_in(data), fold=fold).validation
+    detectors = {name: detector.load(model, backend=name) for name in (REFERENCE, backend)}
+    scored = {name: scored_documents(each, held_out) for name, each in detectors.items()}
+    loaded = detectors[backend]
+    result = {
+        "fold": fold,
+        "n_documents": {name: len(corpus.documents) for name, corpus in held_out.items()},
+        "backends": {name: each.backend.precision for name, each in detectors.items()},
+        "difference": largest_difference(scored[REFERENCE], scored[backend]),
+        "spans": {name: equal_spans(scored[REFERENCE], scored[backend], loaded, name) for name in STRICTNESSES},
+        "f1": {
+            name: {which: f1(loaded, name, scored[which][name]) for which in (REFERENCE, backend)} for name in held_out
+        },
+    }
+    for line in lines(result, backend):
+        print(line)
+    print(f"written to {record('backends', provenance(loaded, 'balanced') | result)}")
+
+
+def largest_difference(reference: ByCorpus, other: ByCorpus) -> float:
+    """The largest difference of a probability of any output for any piece."""
+    pairs = ((a.scores.logits, b.scores.logits) for a, b in both(reference, other))
+    return round(max(float(np.abs(chance(a) - chance(b)).max(initial=0.0)) for a, b in pairs), 5)
+
+
+def equal_spans(reference: ByCorpus, other: ByCorpus, loaded: Detector, strictness: str) -> dict[str, Any]:
+    """How many spans the reference finds, and the share of both backends' that are equal to the character."""
+    n_reference = n_other = n_equal = 0
+    for pair in both(reference, other):
+        expected, found = (_ranges(_spans(scored, loaded, strictness)) for scored in pair)
+        n_reference, n_other = n_reference + len(expected), n_other + len(found)
+        n_equal += len(expected & found)
+    return {"n": n_reference, "equal": round(2 * n_equal / max(1, n_reference + n_other), 5)}
+
+
+def f1(loaded: Detector, corpus: str, scored: Sequence[Scored]) -> dict[str, float]:
+    """SI and FLC of a corpus at the setting for its annotators."""
+    setting, gap = loaded.setting(corpus), loaded.info.gap
+    measured = measure([judge(each, setting, gap=gap) for each in scored])
+    return {metric: measured[metric]["f1"] for metric in METRICS}
+
+
+def both(reference: ByCorpus, other: ByCorpus) -> Iterator[tuple[Scored, Scored]]:
+    """Each document as both backends scored it."""
+    for name, documents in reference.items():
+        yield from zip(documents, other[name], strict=True)
+
+
+def lines(result: Mapping[str, Any], backend: str) -> Iterator[str]:
+    """The result as it is printed."""
+    of = result["backends"]
+    yield f"{backend} ({of[backend]}) against {REFERENCE} ({of[REFERENCE]}); documents: " + ", ".join(
+        f"{name} {n}" for name, n in result["n_documents"].items()
+    )
+    yield f"largest difference of a probability: {result['difference']:.4f}"
+    for name, spans in result["spans"].items():
+        yield f"{name}: {spans['equal']:.2%} of the spans are equal ({spans['n']} by {REFERENCE})"
+    for name, values in result["f1"].items():
+        for metric in METRICS:
+            here, there = values[backend][metric], values[REFERENCE][metric]
+            lost = 100 * (there - here)
+            yield f"{metric.upper()} {name}: {here:.4f}, {REFERENCE} {there:.4f}, lost {lost:+.2f} points"
+
+
+def _spans(scored: Scored, loaded: Detector, strictness: str) -> Sequence[Span]:
+    return decode(scored.document.text, scored.scores, loaded.setting(strictness), gap=loaded.info.gap)
+
+
+def _ranges(spans: Sequence[Span]) -> set[tuple[int, int, str]]:
+    return {(span.start, span.end, span.technique) for span in spans}
+
+
+if __name__ == "__main__":
+    typer.run(main)
