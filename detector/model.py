@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
@@ -164,7 +164,7 @@ def save_model(
         stale.unlink()
     tensors = dict(pack(model.state_dict(), eight_bit=eight_bit))
     for i, shard in enumerate(_shards(tensors), start=1):
-        save_file(shard, folder / f"weights-{i:02d}.safetensors")
+        (folder / f"weights-{i:02d}.safetensors").write_bytes(save(shard))  # readable as the other files are
     _write_json(folder / "model.json", asdict(info))
     _write_json(folder / "encoder.json", model.encoder.config.to_diff_dict())  # type: ignore[union-attr, operator]
     tokenizer.no_truncation()

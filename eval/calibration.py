@@ -6,7 +6,7 @@ Confidences are those of findings in the documents that the model's training hel
 calibrated on the other half of them. A finding is right if half of it or more lies in annotated spans of its technique.
 Bins hold about as many findings each; intervals are bootstrapped over documents, those of bins are Wilson's. That of
 the calibration error leans upwards, as bins of redrawn documents are noisier. Writes ``eval/results/calibration.json``
-and the diagrams in ``docs/images/reliability.svg``.
+and the diagrams in ``docs/images/reliability.svg`` (with the name of a model that is not the default).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from provenance import provenance, record
+from provenance import provenance, record, record_path
 from quality import DATA, corpora_in
 
 import detector
@@ -32,7 +32,7 @@ from detector.train.calibrate import PLANS
 from detector.train.measure import Judged
 from detector.train.run import judged_documents, read_record, scored_documents, split_corpora
 
-DIAGRAM = Path(__file__).parents[1] / "docs" / "images" / "reliability.svg"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TARGET = 0.05
 FEWEST = 30
 """With fewer findings a technique has no diagram of its own: its intervals would say nothing."""
@@ -61,8 +61,9 @@ def main(
     for line in lines(result, f"{loaded.name}, {strictness}"):
         print(line)
     print(f"written to {record('calibration', provenance(loaded, strictness) | result)}")
-    DIAGRAM.write_text(diagrams(result), encoding="utf-8")
-    print(f"drawn to {DIAGRAM}")
+    drawn = IMAGES / record_path("reliability", loaded.name).with_suffix(".svg").name
+    drawn.write_text(diagrams(result), encoding="utf-8")
+    print(f"drawn to {drawn}")
 
 
 def calibration(judged: Sequence[Judged]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -26,7 +27,7 @@ from detector.decode import (
 from detector.metrics import flc
 from detector.spans import Span
 from detector.techniques import NAMES
-from detector.windows import CHANNELS, make_targets, tokenize
+from detector.windows import CHANNELS, cut_windows, make_targets, tokenize
 
 TOKENIZER = tiny_tokenizer()
 BALANCED = next(s for s in tiny_settings() if s.name == "balanced")
@@ -166,3 +167,15 @@ def test_identification_is_an_output_of_its_own():
     scores = scores_of(text, logits)
     assert identify(text, scores, BALANCED, gap=25) == [(0, 9)]
     assert decode(text, scores, BALANCED, gap=25) == ()
+
+
+def test_a_long_text_takes_little_memory():
+    # With hidden characters every position needs a place of its own.
+    text = ("They want to de\u00adstroy everything we love, and nobody stops them.\n" * 5000)[:300_000]
+    pieces = tokenize(TOKENIZER, text)
+    for work in (lambda: cut_windows(text, pieces, size=254, overlap=32), lambda: find_words(text, pieces)):
+        tracemalloc.start()
+        work()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 75 * len(text)

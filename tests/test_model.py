@@ -114,6 +114,10 @@ def test_big_weights_are_cut_into_files(tmp_path, monkeypatch):
     assert (token_logits(model) - token_logits(loaded.model)).abs().mean() < 0.15
 
 
+def test_who_may_read_one_file_may_read_all(tiny_model_folder):
+    assert len({path.stat().st_mode for path in tiny_model_folder.iterdir()}) == 1
+
+
 def test_span_scores_do_not_depend_on_padding_or_neighbours():
     model = tiny_model()
     short, long = torch.arange(10, 20).numpy(), torch.arange(30, 55).numpy()

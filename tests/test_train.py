@@ -438,5 +438,5 @@ def test_an_encoder_that_another_training_fetched_meanwhile_stays(tmp_path):
     encoders._move(fetched, folder)
     assert (folder / "model.safetensors").read_bytes() == b"theirs"
     (folder / "model.safetensors").rename(folder / "left-over")
-    with pytest.raises(ModelError, match="cannot be written .* delete it and try again"):
+    with pytest.raises(ModelError, match=r"cannot be written .* delete it and try again"):
         encoders._move(fetched, folder)
