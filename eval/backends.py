@@ -13,17 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from bench_speed import chance
+from bench_speed import agreement
 from provenance import provenance, record
 from quality import DATA, corpora_in
 
 import detector
 from detector.cli.train import quiet_libraries
-from detector.decode import decode
 from detector.detect import Detector, find_model
-from detector.spans import Span
 from detector.train.calibrate import Scored
 from detector.train.measure import judge, measure
 from detector.train.run import read_record, scored_documents, split_corpora
@@ -51,8 +48,7 @@ def main(
         "fold": fold,
         "n_documents": {name: len(corpus.documents) for name, corpus in held_out.items()},
         "backends": {name: each.backend.precision for name, each in detectors.items()},
-        "difference": largest_difference(scored[REFERENCE], scored[backend]),
-        "spans": {name: equal_spans(scored[REFERENCE], scored[backend], loaded, name) for name in STRICTNESSES},
+        "agreement": agreements(loaded, scored[backend], scored[REFERENCE]),
         "f1": {
             name: {which: f1(loaded, name, scored[which][name]) for which in (REFERENCE, backend)} for name in held_out
         },
@@ -62,20 +58,14 @@ def main(
     print(f"written to {record('backends', provenance(loaded, 'balanced') | result)}")
 
 
-def largest_difference(reference: ByCorpus, other: ByCorpus) -> float:
-    """The largest difference of a probability of any output for any piece."""
-    pairs = ((a.scores.logits, b.scores.logits) for a, b in both(reference, other))
-    return round(max(float(np.abs(chance(a) - chance(b)).max(initial=0.0)) for a, b in pairs), 5)
-
-
-def equal_spans(reference: ByCorpus, other: ByCorpus, loaded: Detector, strictness: str) -> dict[str, Any]:
-    """How many spans the reference finds, and the share of both backends' that are equal to the character."""
-    n_reference = n_other = n_equal = 0
-    for pair in both(reference, other):
-        expected, found = (_ranges(_spans(scored, loaded, strictness)) for scored in pair)
-        n_reference, n_other = n_reference + len(expected), n_other + len(found)
-        n_equal += len(expected & found)
-    return {"n": n_reference, "equal": round(2 * n_equal / max(1, n_reference + n_other), 5)}
+def agreements(loaded: Detector, here: ByCorpus, reference: ByCorpus) -> dict[str, dict[str, float]]:
+    """What `agreement` says of a backend's scores of all documents and the reference's, at each strictness."""
+    pairs = [
+        (mine.document.text, mine.scores, theirs.scores)
+        for name, documents in here.items()
+        for mine, theirs in zip(documents, reference[name], strict=True)
+    ]
+    return {name: agreement(pairs, loaded.setting(name), gap=loaded.info.gap) for name in STRICTNESSES}
 
 
 def f1(loaded: Detector, corpus: str, scored: Sequence[Scored]) -> dict[str, float]:
@@ -85,34 +75,21 @@ def f1(loaded: Detector, corpus: str, scored: Sequence[Scored]) -> dict[str, flo
     return {metric: measured[metric]["f1"] for metric in METRICS}
 
 
-def both(reference: ByCorpus, other: ByCorpus) -> Iterator[tuple[Scored, Scored]]:
-    """Each document as both backends scored it."""
-    for name, documents in reference.items():
-        yield from zip(documents, other[name], strict=True)
-
-
 def lines(result: Mapping[str, Any], backend: str) -> Iterator[str]:
     """The result as it is printed."""
     of = result["backends"]
     yield f"{backend} ({of[backend]}) against {REFERENCE} ({of[REFERENCE]}); documents: " + ", ".join(
         f"{name} {n}" for name, n in result["n_documents"].items()
     )
-    yield f"largest difference of a probability: {result['difference']:.4f}"
-    for name, spans in result["spans"].items():
-        yield f"{name}: {spans['equal']:.2%} of the spans are equal ({spans['n']} by {REFERENCE})"
+    yield f"largest difference of a probability: {result['agreement']['balanced']['difference']:.4f}"
+    for name, agreed in result["agreement"].items():
+        equal, n = agreed["equal_spans"], agreed["n_spans_compared"]
+        yield f"{name}: {equal:.2%} of the spans are equal ({n} by {REFERENCE})"
     for name, values in result["f1"].items():
         for metric in METRICS:
             here, there = values[backend][metric], values[REFERENCE][metric]
             lost = 100 * (there - here)
             yield f"{metric.upper()} {name}: {here:.4f}, {REFERENCE} {there:.4f}, lost {lost:+.2f} points"
-
-
-def _spans(scored: Scored, loaded: Detector, strictness: str) -> Sequence[Span]:
-    return decode(scored.document.text, scored.scores, loaded.setting(strictness), gap=loaded.info.gap)
-
-
-def _ranges(spans: Sequence[Span]) -> set[tuple[int, int, str]]:
-    return {(span.start, span.end, span.technique) for span in spans}
 
 
 if __name__ == "__main__":

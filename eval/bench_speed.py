@@ -24,11 +24,12 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from detector.decode import Scores, Setting
     from detector.detect import Detector
     from detector.spans import Document
 
@@ -386,27 +387,30 @@ def outside(detector: Detector, texts: Sequence[str]) -> float:
 
 
 def differences(detector: Detector, texts: Sequence[str], model: str | None) -> dict[str, float]:
-    """The largest difference of a probability from torch in 32-bit floats, and the share of equal spans."""
+    """What `agreement` says of the detector and of torch in 32-bit floats on these texts, at balanced."""
+    scored = (each.score(documents(texts)) for each in (detector, our_detector("torch", model)))
+    pairs = ((document.text, ours, theirs) for (document, ours), (_, theirs) in zip(*scored, strict=True))
+    return agreement(pairs, detector.setting("balanced"), gap=detector.info.gap)
+
+
+def agreement(pairs: Iterable[tuple[str, Scores, Scores]], setting: Setting, *, gap: int) -> dict[str, float]:
+    """The largest difference of a probability, the share of spans equal to the character, and the reference's spans.
+
+    ``pairs``: texts, each with the scores of a system and those of the reference.
+    """
     import numpy as np
 
     from detector.decode import decode
 
-    reference = our_detector("torch", model)
-    setting = detector.setting("balanced")
     largest, n_equal, n_found, n_reference = 0.0, 0, 0, 0
-    for (document, ours), (_, theirs) in zip(
-        detector.score(documents(texts)), reference.score(documents(texts)), strict=True
-    ):
-        largest = max(largest, float(np.abs(chance(ours.logits) - chance(theirs.logits)).max(initial=0)))
+    for text, *both in pairs:
+        ours, theirs = (chance(scores.logits) for scores in both)
+        largest = max(largest, float(np.abs(ours - theirs).max(initial=0)))
         found, expected = (
-            {(s.start, s.end, s.technique) for s in decode(document.text, s, setting, gap=detector.info.gap)}
-            for s in (ours, theirs)
+            {(s.start, s.end, s.technique) for s in decode(text, scores, setting, gap=gap)} for scores in both
         )
-        n_equal, n_found, n_reference = (
-            n_equal + len(found & expected),
-            n_found + len(found),
-            n_reference + len(expected),
-        )
+        n_equal += len(found & expected)
+        n_found, n_reference = n_found + len(found), n_reference + len(expected)
     equal = 2 * n_equal / max(1, n_found + n_reference)
     return {"difference": largest, "equal_spans": equal, "n_spans_compared": n_reference}
 
