@@ -80,7 +80,7 @@ class Recipe:
     """Everything that decides a model but the corpora.
 
     Each of the ``seeds`` is a training of its own; thresholds and calibration of their average are chosen on the
-    documents held out. Then the seeds in ``refit`` train on all documents and join the average.
+    documents held out. Then the seeds in ``refit``, if any, train on all documents: their average is the model.
     """
 
     name: str

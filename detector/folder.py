@@ -105,6 +105,27 @@ def read_folder(folder: Path) -> ModelFiles:
     return ModelFiles(folder, info, settings, encoder, tokenizer, folder_hash(folder))
 
 
+def read_record(folder: Path) -> dict[str, Any]:
+    """The training record of a model folder; empty where there is none."""
+    path = folder / "training.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def held_out_fold(folder: Path) -> int:
+    """The fold that the training of a model folder left out: on its documents alone is a figure worth something.
+
+    Raises `ModelError` where it left none out, or its record does not say.
+    """
+    record = read_record(folder)
+    if isinstance(refit := record.get("refit"), dict):
+        held_out = refit.get("held_out")
+        raise ModelError(f"{folder}: was trained on all documents: measure the model that held some out ({held_out})")
+    fold = record.get("fold")
+    if not isinstance(fold, int):
+        raise ModelError(f"{folder}: its training.json names no fold that was held out; name a model that has one")
+    return fold
+
+
 def setting_of(settings: Mapping[str, Setting], strictness: str) -> Setting:
     """The setting of that name; `ModelError` names the ones there are."""
     if strictness not in settings:

@@ -21,9 +21,10 @@ from quality import DATA, corpora_in
 import detector
 from detector.cli.train import quiet_libraries
 from detector.detect import Detector, find_model
+from detector.folder import held_out_fold
 from detector.train.calibrate import Scored
 from detector.train.measure import judge, measure
-from detector.train.run import read_record, scored_documents, split_corpora
+from detector.train.run import scored_documents, split_corpora
 
 REFERENCE = "torch"
 STRICTNESSES = ("strict", "balanced", "sensitive")
@@ -39,7 +40,7 @@ def main(
 ) -> None:
     """Print both, and record the figures."""
     quiet_libraries()
-    fold = read_record(find_model(model)).get("fold") or 0
+    fold = held_out_fold(find_model(model))
     held_out = split_corpora(corpora_in(data), fold=fold).validation
     detectors = {name: detector.load(model, backend=name) for name in (REFERENCE, backend)}
     scored = {name: scored_documents(each, held_out) for name, each in detectors.items()}

@@ -25,12 +25,13 @@ from quality import DATA, corpora_in
 import detector
 from detector.cli.train import quiet_libraries
 from detector.detect import find_model
+from detector.folder import held_out_fold
 from detector.metrics import calibration_error
 from detector.spans import LIKELY
 from detector.techniques import NAMES, technique
 from detector.train.calibrate import PLANS
 from detector.train.measure import Judged
-from detector.train.run import judged_documents, read_record, scored_documents, split_corpora
+from detector.train.run import judged_documents, scored_documents, split_corpora
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TARGET = 0.05
@@ -52,7 +53,7 @@ def main(
     """Print the table, and record figures and diagrams."""
     quiet_libraries()
     loaded = detector.load(model)
-    fold = read_record(find_model(model)).get("fold") or 0
+    fold = held_out_fold(find_model(model))
     plan = next(plan for plan in PLANS if plan.name == strictness)
     held_out = split_corpora(corpora_in(data), fold=fold).validation
     chosen = {name: corpus for name, corpus in held_out.items() if name in plan.chosen_on}

@@ -30,11 +30,12 @@ import detector
 from detector.cli.train import quiet_libraries
 from detector.detect import Detector, find_model
 from detector.errors import ModelError
+from detector.folder import held_out_fold
 from detector.likeness import SHARE_WITHIN
 from detector.readers.language import unknown_language
 from detector.spans import Document
 from detector.train.likeness import beginning
-from detector.train.run import read_record, split_corpora
+from detector.train.run import split_corpora
 
 ROOT = Path(__file__).parents[1]
 BEGINNING = 700
@@ -71,7 +72,7 @@ def main(
     loaded = detector.load(model)
     if loaded.likeness is None:
         raise ModelError(f"{find_model(model)}: has no likeness.safetensors: run detector calibrate first")
-    fold = read_record(find_model(model)).get("fold") or 0
+    fold = held_out_fold(find_model(model))
     result = measure(loaded, {name: sampled(group, most) for name, group in groups(data, fold=fold).items()})
     for line in lines(result, loaded.name):
         print(line)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from detector.cli import app
-from detector.corpora import read_jsonl, read_ptc, read_semeval2021, write_articles, write_jsonl, write_labels
+from detector.corpora import folds, read_jsonl, read_ptc, read_semeval2021, write_articles, write_jsonl, write_labels
 from detector.evaluate import Predictions, score, summary, total
 from detector.metrics import flc, named_ranges, si, tc
 from detector.spans import Document, Span
@@ -117,6 +118,33 @@ def test_one_fold_scores_its_documents_only(ptc, tiny_model_folder):
         if result.exit_code == 0:
             n_documents.append(json.loads((out / "metrics.json").read_text())["n_documents"])
     assert sum(n_documents) == len(DOCUMENTS)
+
+
+FOLD = folds(DOCUMENTS)[0]
+NONE_HELD_OUT = "its training.json names no fold that was held out; name a model that has one"
+
+
+@pytest.mark.parametrize(
+    ("record", "warning"),
+    [
+        ({"fold": FOLD}, None),
+        ({"fold": FOLD + 1}, f"fold {FOLD} is not the one that this model's training left out ({FOLD + 1})"),
+        ({"fold": None}, NONE_HELD_OUT),
+        ({}, NONE_HELD_OUT),
+        (
+            {"fold": FOLD, "refit": {"held_out": "sha256:5c"}},
+            "was trained on all documents: measure the model that held some out (sha256:5c)",
+        ),
+    ],
+)
+def test_a_fold_that_the_training_has_seen_is_warned_of(ptc, tiny_model_folder, record, warning):
+    model = shutil.copytree(tiny_model_folder, ptc / "model")
+    (model / "training.json").write_text(json.dumps(record))
+    options = [*ptc_options(ptc), "--out", ptc / "out", "--model", model, "--fold", FOLD]
+    result = CliRunner().invoke(app, ["evaluate", *map(str, options)])
+    assert result.exit_code == 0, result.output
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert [line.endswith(warning or "") for line in warnings] == [True] * bool(warning)
 
 
 def test_classify_names_spans_without_gold(ptc, tiny_model_folder):

@@ -21,6 +21,7 @@ from detector.corpora import Corpus
 from detector.decode import Candidate, Setting, decode
 from detector.detect import Detector, load
 from detector.errors import ConfigError, ModelError
+from detector.folder import held_out_fold
 from detector.metrics import calibration_error
 from detector.model import load_model
 from detector.spans import Document, Span
@@ -135,16 +136,32 @@ def test_seeds_are_averaged_and_refitted_on_all_documents(encoder_folder, tmp_pa
     both = replace(recipe(encoder_folder, epochs=1), seeds=(1, 2), refit=(3,), texts=TextsConfig(0.5, str(fine)))
     record = train(both, CORPORA, tmp_path / "out")
     folders = {path.name for path in (tmp_path / "out").iterdir()}
-    assert folders == {"model", "seed-1-fold-0", "seed-2-fold-0", "seed-3-all"}
+    assert folders == {"model", "held-out", "seed-1-fold-0", "seed-2-fold-0", "seed-3-all"}
     assert record["recipe"]["texts"]["fine"] == "fine.jsonl"  # and not where it lay
-    assert record["refit"] == {"seeds": [3], "n_documents": {"ptc": 20, "checkthat": 10}}
-    members = [load_model(tmp_path / "out" / name / "model").model.state_dict() for name in sorted(folders - {"model"})]
-    mean = load_model(tmp_path / "out" / "model").model.state_dict()
+    held_out = load_model(tmp_path / "out" / "held-out")
+    refit = record["refit"]
+    assert (refit["seeds"], refit["n_documents"]) == ([3], {"ptc": 20, "checkthat": 10})
+    assert refit["held_out"] == held_out.hash
+    one, two, whole = (
+        load_model(tmp_path / "out" / name / "model").model.state_dict() for name in sorted(folders)[-3:]
+    )
+    final = load_model(tmp_path / "out" / "model")
+    assert final.settings == held_out.settings
+    mean, last = held_out.model.state_dict(), final.model.state_dict()
     for name in ("token_head.weight", "span_head.0.weight", "encoder.encoder.layer.0.output.dense.weight"):
-        expected = sum(member[name] for member in members) / 3
-        assert not torch.equal(members[0][name], members[1][name])
+        expected = (one[name] + two[name]) / 2
+        assert not torch.equal(one[name], two[name])
         assert torch.allclose(mean[name], expected, atol=float(expected.abs().max()) / 100)
-    assert "| strict |" in (tmp_path / "out" / "model" / "README.md").read_text()
+        assert torch.allclose(last[name], whole[name], atol=float(whole[name].abs().max()) / 100)
+    assert held_out_fold(tmp_path / "out" / "held-out") == 0
+    with pytest.raises(ModelError, match=r"model: was trained on all documents: measure the model .*\(sha256:"):
+        held_out_fold(tmp_path / "out" / "model")
+    cards = {name: (tmp_path / "out" / name / "README.md").read_text() for name in ("model", "held-out")}
+    assert all("| strict |" in card for card in cards.values())
+    assert ["once more by the same recipe, on all documents: ptc 20" in card for card in cards.values()] == [
+        True,
+        False,
+    ]
     started = time.monotonic()
     assert train(both, CORPORA, tmp_path / "out")["refit"]  # nothing is trained again
     assert time.monotonic() - started < 60

@@ -20,7 +20,7 @@ from detector.cli.corpus import (
     read_corpus,
 )
 from detector.cli.options import BackendOption
-from detector.errors import CorpusError, InputError
+from detector.errors import CorpusError, InputError, ModelError
 from detector.report.wording import counted
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def command(
     if not gold.documents:
         raise CorpusError(f"{corpus}: no documents to score; check the paths")
     make_folder(out)
+    if fold is not None:
+        warn_of_training(model, fold)
     detector = load_detector(model, backend=backend)
     results = evaluate(detector, gold, out, strictness=strictness)
     streams.emit(table(results))
@@ -107,6 +109,20 @@ def fold_of(corpus: Corpus, fold: int) -> Corpus:
 
     kept = tuple(d for d, f in zip(corpus.documents, folds(corpus.documents), strict=True) if f == fold)
     return replace(corpus, documents=kept)
+
+
+def warn_of_training(model: str | None, fold: int) -> None:
+    """A warning where the model's training did not leave out this fold: such figures flatter."""
+    from detector.detect import find_model
+    from detector.folder import held_out_fold
+
+    try:
+        held_out = held_out_fold(find_model(model))
+    except ModelError as error:
+        streams.say(f"warning: {error}")
+        return
+    if held_out != fold:
+        streams.say(f"warning: fold {fold} is not the one that this model's training left out ({held_out})")
 
 
 def make_folder(folder: Path) -> None:

@@ -50,7 +50,8 @@ def command(
 ) -> None:
     """Train a model on annotated corpora, choose thresholds and calibrate it on the documents held out.
 
-    By the recipe: once for each seed, the weights averaged; and with refit, then once more on all documents.
+    By the recipe: once for each seed, the weights averaged. With refit, then once more on all documents: that is the
+    model, and the one before, which alone can be measured, is in DIR/held-out.
 
     The same command goes on where it was stopped. The model is in DIR/model; use it with --model DIR/model.
     """

@@ -93,9 +93,20 @@ def _training(record: Mapping[str, Any]) -> str:
         *_epochs(record),
     ]
     if "refit" in record:
-        seeds = ", ".join(map(str, record["refit"]["seeds"]))
-        lines.append(f"Trainings on all documents (seeds {seeds}) then joined the average of the weights.\n")
+        lines.append(_refit(record["refit"]))
     return "\n".join(lines)
+
+
+def _refit(refit: Mapping[str, Any]) -> str:
+    """What was trained again on all documents, and what the figures are of."""
+    documents = ", ".join(f"{name} {n}" for name, n in refit["n_documents"].items())
+    seeds = ", ".join(map(str, refit["seeds"]))
+    return (
+        f"That model (`{refit['held_out']}`) chose the settings, and what is measured here on held-out documents is "
+        "of it. The weights in this folder were trained once more by the same recipe, on all documents: "
+        f"{documents} (seeds {seeds}; {refit['seconds'] / 60:.0f} minutes). No annotated document is left to measure "
+        "these on.\n"
+    )
 
 
 def _epochs(record: Mapping[str, Any]) -> list[str]:

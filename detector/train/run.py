@@ -19,7 +19,7 @@ from detector.corpora import Corpus, folds, read_jsonl
 from detector.decode import Setting
 from detector.detect import Detector, find_model, load
 from detector.evaluate import scoring_inventory
-from detector.folder import read_folder
+from detector.folder import read_folder, read_record
 from detector.likeness import save_likeness
 from detector.metrics import SpanScore, score_documents, tc
 from detector.model import load_model, save_model, save_settings
@@ -37,6 +37,8 @@ from detector.train.start import is_ours, starting_model
 from detector.train.swap import swap_corpora, swap_names
 
 N_FOLDS = 5
+HELD_OUT = "held-out"
+"""The folder of the model that a fold was held out of, beside the one that was then trained on all documents."""
 DETAILED = "balanced"
 """The setting whose techniques and errors are recorded."""
 
@@ -77,29 +79,38 @@ def train(
     """Makes a model by its recipe and writes the model folder ``out/model``; returns its record.
 
     A training for each of the recipe's seeds on four folds of the corpora; thresholds and calibration of their
-    average are chosen on the fifth. The seeds in ``refit`` then train on all folds and join the average. Each
-    training has a folder of its own in ``out``, with checkpoints: the same call goes on where a stopped one was.
+    average are chosen on the fifth. With ``refit``, this model is in ``out/held-out``, and that in ``out/model`` is the
+    average of trainings on all folds with the seeds in ``refit``, at the same settings. Each training has a folder of
+    its own in ``out``, with checkpoints: the same call goes on where a stopped one was.
     """
-    model = out / "model"
-    held_out = {out / f"seed-{seed}-fold-{fold}": (seed, fold) for seed in recipe.seeds}
-    whole = {out / f"seed-{seed}-all": (seed, None) for seed in recipe.refit}
-    records = [_train_in(folder, recipe, corpora, seed, part, say) for folder, (seed, part) in held_out.items()]
-    members = [folder / "model" for folder in held_out]
-    average(members, model)
+    model, held_out = out / "model", out / (HELD_OUT if recipe.refit else "model")
+    folders = {out / f"seed-{seed}-fold-{fold}": seed for seed in recipe.seeds}
+    records = [_train_in(folder, recipe, corpora, seed, fold, say) for folder, seed in folders.items()]
+    average([folder / "model" for folder in folders], held_out)
     seconds = sum(record["seconds"] for record in records)
-    write_record(model, {**records[0], "seeds": list(recipe.seeds), "seconds": seconds})
-    record = calibrate(model, corpora, fold=fold, say=say)
-    if whole:
-        records += [_train_in(folder, recipe, corpora, seed, part, say) for folder, (seed, part) in whole.items()]
-        members += [folder / "model" for folder in whole]
-        average(members, model, settings=load_model(model).settings)
-        write_likeness(model, corpora, fold=fold, say=say)
-        n_documents = {name: len(corpus.documents) for name, corpus in corpora.items()}
-        record |= {"refit": {"seeds": list(recipe.refit), "n_documents": n_documents}}
-        record["seconds"] = sum(each["seconds"] for each in records)
+    write_record(held_out, {**records[0], "seeds": list(recipe.seeds), "seconds": seconds})
+    record = calibrate(held_out, corpora, fold=fold, say=say)
+    if recipe.refit:
+        folders = {out / f"seed-{seed}-all": seed for seed in recipe.refit}
+        records = [_train_in(folder, recipe, corpora, seed, None, say) for folder, seed in folders.items()]
+        average([folder / "model" for folder in folders], model, settings=read_folder(held_out).settings)
+        record |= {"refit": _refit_record(recipe, corpora, records, held_out)}
         write_record(model, record)
+        write_likeness(model, corpora, fold=fold, say=say)
         write_card(model)
     return record
+
+
+def _refit_record(
+    recipe: Recipe, corpora: Mapping[str, Corpus], records: Sequence[Mapping[str, Any]], held_out: Path
+) -> dict[str, Any]:
+    """What the record of a model trained on all documents adds to that of the one that held some out."""
+    return {
+        "seeds": list(recipe.refit),
+        "n_documents": {name: len(corpus.documents) for name, corpus in corpora.items()},
+        "seconds": sum(record["seconds"] for record in records),
+        "held_out": read_folder(held_out).hash,
+    }
 
 
 def average(
@@ -248,13 +259,6 @@ def judged_documents(plan: SettingPlan, scored: Mapping[str, Sequence[Scored]], 
     gap = detector.info.gap
     pairs = cross_fitted(plan, scored, token_biases(detector), gap=gap)
     return [judge(document, setting, gap=gap) for document, setting in pairs]
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """The training record of a model folder; empty where there is none."""
-    path = folder / "training.json"
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return record
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
