@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,16 +114,36 @@ def read_record(folder: Path) -> dict[str, Any]:
 def held_out_fold(folder: Path) -> int:
     """The fold that the training of a model folder left out: on its documents alone is a figure worth something.
 
-    Raises `ModelError` where it left none out, or its record does not say.
+    Raises `ModelError` where it left none out, or began with a model that left none out, or its record does not say.
     """
     record = read_record(folder)
-    if isinstance(refit := record.get("refit"), dict):
-        held_out = refit.get("held_out")
-        raise ModelError(f"{folder}: was trained on all documents: measure the model that held some out ({held_out})")
+    for i, training in enumerate(_trainings(record)):
+        if isinstance(refit := training.get("refit"), dict):
+            which = "began with a model that was" if i else "was"
+            held_out = refit.get("held_out")
+            raise ModelError(
+                f"{folder}: {which} trained on all documents: measure the model that held some out ({held_out})"
+            )
     fold = record.get("fold")
     if not isinstance(fold, int):
         raise ModelError(f"{folder}: its training.json names no fold that was held out; name a model that has one")
     return fold
+
+
+def learned_from(record: Mapping[str, Any], corpora: Iterable[str], fold: int) -> tuple[str, ...]:
+    """Those of the corpora of which a model has, by its record, learned from the documents of this fold."""
+    seen: set[str] = set()
+    for training in _trainings(record):
+        if training.get("fold") != fold or "refit" in training:
+            seen.update(training.get("n_documents", ()))
+    return tuple(name for name in corpora if name in seen)
+
+
+def _trainings(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The record of a training, then that of the model it began with, and so on."""
+    while isinstance(record, dict) and record:
+        yield record
+        record = record.get("start", {})
 
 
 def setting_of(settings: Mapping[str, Setting], strictness: str) -> Setting:

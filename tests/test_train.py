@@ -21,7 +21,7 @@ from detector.corpora import Corpus
 from detector.decode import Candidate, Setting, decode
 from detector.detect import Detector, load
 from detector.errors import ConfigError, ModelError
-from detector.folder import held_out_fold
+from detector.folder import held_out_fold, learned_from
 from detector.metrics import calibration_error
 from detector.model import load_model
 from detector.spans import Document, Span
@@ -40,7 +40,7 @@ from detector.train.dropout import ByteDropout
 from detector.train.features import Collator, document_rows, make_dataset, unpack_bits
 from detector.train.frozen import above, lower_outputs
 from detector.train.loop import TrainingModule, parameter_groups, span_loss, token_losses
-from detector.train.run import split_corpora, train, training_texts
+from detector.train.run import calibrate, split_corpora, train, training_texts
 from detector.train.shrink import shrink
 from detector.train.start import starting_model
 from detector.windows import CHANNELS, channel_bit
@@ -165,6 +165,28 @@ def test_seeds_are_averaged_and_refitted_on_all_documents(encoder_folder, tmp_pa
     started = time.monotonic()
     assert train(both, CORPORA, tmp_path / "out")["refit"]  # nothing is trained again
     assert time.monotonic() - started < 60
+    lines: list[str] = []
+    assert calibrate(tmp_path / "out" / "held-out", CORPORA, say=lines.append)["seen"] == []
+    assert not any("has learned from" in line for line in lines)
+    assert calibrate(tmp_path / "out" / "model", CORPORA, say=lines.append)["seen"] == ["ptc", "checkthat"]
+    assert "warning: the model has learned from fold 0 of ptc, checkthat: what is measured there flatters" in lines
+    assert "learned from these documents (ptc, checkthat)" in (tmp_path / "out" / "model" / "README.md").read_text()
+
+
+def test_what_a_model_has_learned_from_goes_back_to_the_one_it_began_with(tmp_path):
+    corpora = ("ptc", "checkthat", "jsonl")
+    ours = {"fold": 0, "n_documents": {"ptc": [301, 70], "checkthat": [46, 14]}}
+    assert learned_from({}, corpora, 0) == ()
+    assert learned_from(ours, corpora, 0) == ()
+    assert learned_from(ours, corpora, 1) == ("ptc", "checkthat")
+    whole = ours | {"refit": {"held_out": "sha256:5c"}}
+    further = {"fold": 0, "n_documents": {"jsonl": [8, 2]}, "start": whole}
+    assert learned_from(whole, corpora, 0) == ("ptc", "checkthat")
+    assert learned_from(further, corpora, 0) == ("ptc", "checkthat")
+    assert learned_from(further, corpora, 1) == corpora
+    (tmp_path / "training.json").write_text(json.dumps(further))
+    with pytest.raises(ModelError, match=r"began with a model that was trained on all documents.*\(sha256:5c\)"):
+        held_out_fold(tmp_path)
 
 
 def test_a_model_of_ours_goes_on_with_its_heads_and_what_it_knows_of_a_corpus(tiny_model_folder):

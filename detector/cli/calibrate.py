@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Choose thresholds and calibrate confidence on the held-out fifth of the corpora, for every strictness.
 
-    The weights stay as they are; settings, record and card of the model folder are written anew.
+    The weights stay as they are; settings, record and card of the model folder are written anew. Where the model has
+    learned from these documents, a warning and the card say so.
     """
     corpora = read_corpora(ptc=ptc, checkthat=checkthat, semeval2021=semeval2021, jsonl=jsonl, skip_bad=skip_bad)
     from detector.train.run import calibrate

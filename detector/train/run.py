@@ -19,7 +19,7 @@ from detector.corpora import Corpus, folds, read_jsonl
 from detector.decode import Setting
 from detector.detect import Detector, find_model, load
 from detector.evaluate import scoring_inventory
-from detector.folder import read_folder, read_record
+from detector.folder import learned_from, read_folder, read_record
 from detector.likeness import save_likeness
 from detector.metrics import SpanScore, score_documents, tc
 from detector.model import load_model, save_model, save_settings
@@ -42,7 +42,7 @@ HELD_OUT = "held-out"
 DETAILED = "balanced"
 """The setting whose techniques and errors are recorded."""
 
-_OF_START = ("recipe", "seed", "seeds", "fold", "refit", "epochs", "seconds", "start")
+_OF_START = ("recipe", "seed", "seeds", "fold", "n_documents", "refit", "epochs", "seconds", "start")
 """What the record of a training keeps of the record of the model that it started from."""
 
 
@@ -222,9 +222,13 @@ def calibrate(
 ) -> dict[str, Any]:
     """Chooses the settings of a model folder on the validation fold and writes them, its record and its card.
 
-    The weights stay as they are. Returns the record, with what each setting measures under ``validation``.
+    The weights stay as they are. Returns the record, with what each setting measures under ``validation``; the corpora
+    of which the training has seen these documents, so that their figures flatter, are under ``seen``.
     """
-    detector = load(folder)
+    detector, record = load(folder), read_record(folder)
+    seen = learned_from(record, corpora, fold)
+    if seen:
+        say(f"warning: the model has learned from fold {fold} of {', '.join(seen)}: what is measured there flatters")
     validation = split_corpora(corpora, fold=fold).validation
     scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
     settings, measured = [], {}
@@ -240,7 +244,7 @@ def calibrate(
         say(f"{plan.name}: precision {found['precision']:.3f}, recall {found['recall']:.3f}, F1 {found['f1']:.3f}")
     save_settings(folder, settings)
     write_likeness(folder, corpora, fold=fold, say=say)
-    record = read_record(folder) | {"validation": measured, **details}
+    record |= {"validation": measured, **details, "seen": list(seen)}
     write_record(folder, record)
     write_card(folder)
     return record
