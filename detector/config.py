@@ -101,7 +101,7 @@ def load_recipe(path: Path) -> Recipe:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/minilm.toml"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError of its own
         raise ConfigError(f"{path}: not TOML ({error})") from None
     recipe = _from_table(Recipe, data, f"{path}: ")
     if not recipe.seeds:
@@ -136,7 +136,10 @@ def _checked(hint: Any, value: Any, place: str) -> Any:
             raise ConfigError(f"{place}: expected a table, got {value!r}")
         return _from_table(hint, value, f"{place}.")
     if hint is float and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{place}: is too large a number") from None
     if hint == tuple[int, ...] and isinstance(value, list) and all(type(v) is int for v in value):
         return tuple(value)
     if type(value) is not hint:

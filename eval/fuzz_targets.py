@@ -10,6 +10,7 @@ import tomllib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir
 from dataclasses import dataclass, field
 from datetime import date
 from email.message import EmailMessage
@@ -26,9 +27,10 @@ from tokenizers import Tokenizer
 import detector
 from detector.batch.choices import PartFormat
 from detector.batch.records import Columns, Record, read_records
-from detector.batch.run import MANIFEST
+from detector.batch.run import MANIFEST, Job, score_corpus
 from detector.batch.schema import encode, make_row
 from detector.batch.summary import MONTH, Question, Results, summarize
+from detector.batch.work import Settings
 from detector.cli import convert
 from detector.cli.formats import ConvertFormat
 from detector.cli.report import page
@@ -36,6 +38,7 @@ from detector.cli.settings import in_force, selection_of
 from detector.config import load_recipe
 from detector.corpora import read_jsonl, read_ptc, read_semeval2021
 from detector.decode import Scores, decode, find_words, identify
+from detector.detect import Detector
 from detector.errors import DetectorError, InputError
 from detector.readers.limits import Limits
 from detector.readers.sources import Sources
@@ -212,6 +215,21 @@ def _results() -> Target:
     return Target(files | states, read_run, files | states)
 
 
+def _score() -> Target:
+    """What `score` has left of a run that had come to its end: two parts, one with an error, and their receipts."""
+    corpus = {"corpus.jsonl": b'{"text": "They lie."}\n{"text": "We love asia."}\n{"text": 3}\n{"text": "No!"}\n'}
+    with TemporaryDirectory() as folder:
+        for name, data in corpus.items():
+            (Path(folder) / name).write_bytes(data)
+        score_on(Path(folder), Path())
+        files = {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(Path(folder).rglob("*"))
+            if path.is_file() and not path.name.startswith(".lock")
+        }
+    return Target({name: data for name, data in files.items() if name not in corpus}, score_on, files)
+
+
 def _corpora(name: str) -> Target:
     files = _written({"jsonl": "corpus", "ptc": "ptc-corpus", "semeval2021": "semeval2021"}[name])
     reads: dict[str, Read] = {
@@ -304,6 +322,23 @@ def read_run(folder: Path, file: Path) -> None:
         raise errors[0]
 
 
+def score_on(folder: Path, file: Path) -> None:
+    """A run goes on in a folder of results, which then is whole; what a receipt says of its part is believed."""
+    model = _detector()
+    with chdir(folder):  # receipts know their documents by the paths that were given
+        settings = Settings("1", model.name, model.model_hash, part_size=2, language_guard="off")
+        summary = score_corpus(Job(("corpus.jsonl",), "out", settings), detector=model)
+    assert (summary.finished, summary.n_parts) == (True, 2)
+    Results(str(folder / "out")).overview()
+
+
+@cache
+def _detector() -> Detector:
+    with TemporaryDirectory() as folder:
+        save_model(Path(folder), tiny_model(), info=tiny_info(), settings=tiny_settings(), tokenizer=tiny_tokenizer())
+        return detector.load(folder, backend="torch", threads=1)
+
+
 def _summarized(folder: str) -> None:
     results = Results(folder)
     results.overview()
@@ -349,6 +384,7 @@ def targets() -> Iterator[tuple[str, Callable[[], Target]]]:
         if name != "spacy" or find_spec("spacy"):
             yield f"convert-{name}", partial(_convert, name)
     yield "results", _results
+    yield "score", _score
     for name in ("jsonl", "ptc", "semeval2021"):
         yield f"corpora-{name}", partial(_corpora, name)
 

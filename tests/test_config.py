@@ -36,6 +36,8 @@ def test_defaults_fill_in_and_whole_numbers_pass_as_floats(tmp_path):
         (GOOD.replace("epochs = 1", "epochs = 1.5"), "epochs: expected int, got 1.5"),
         (GOOD.replace("epochs = 1", "epochs = true"), "epochs: expected int, got True"),
         (GOOD.replace('[encoder]\nname = "e"', 'encoder = "e"'), "encoder: expected a table, got 'e'"),
+        (GOOD.replace("head_rate = 1", "head_rate = 1" + "0" * 400), "head_rate: is too large a number"),
+        (GOOD.replace("epochs = 1", "epochs = 1" + "0" * 5000), "not TOML"),
         ("name = ", "not TOML"),
     ],
 )

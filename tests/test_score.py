@@ -602,8 +602,33 @@ def damage_receipt_torn(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:50])
 
 
+def damage_receipt(**values: Any) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        path = folder / "receipts" / "part-000001.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+    return damage
+
+
+def damage_receipt_deep(folder: Path) -> None:
+    (folder / "receipts" / "part-000001.json").write_text("[" * 100_000)
+
+
 @pytest.mark.parametrize(
-    "damage", [damage_truncate, damage_flip, damage_part_gone, damage_receipt_gone, damage_receipt_torn]
+    "damage",
+    [
+        damage_truncate,
+        damage_flip,
+        damage_part_gone,
+        damage_receipt_gone,
+        damage_receipt_torn,
+        damage_receipt_deep,
+        damage_receipt(n_documents="4"),
+        damage_receipt(n_spans=-1),
+        damage_receipt(file="../../elsewhere"),
+        damage_receipt(errors=[1]),
+        damage_receipt(errors=[{"source": "c.jsonl", "row": [1], "kind": "text", "error": "x"}]),
+    ],
 )
 def test_a_damaged_part_is_made_again(score: Score, tmp_path, counting, damage):
     corpus = write_jsonl(tmp_path / "c.jsonl", 10)
@@ -664,9 +689,10 @@ def test_other_settings_or_another_model_are_refused(score: Score, tmp_path):
         with pytest.raises(InputError, match=f"was begun with other settings .*{named}.*another --out"):
             score(corpus, **changes)
     assert content(tmp_path / "out") == before
-    (tmp_path / "out" / "manifest.json").write_text("{}")
-    with pytest.raises(InputError, match="is not what this program writes"):
-        score(corpus)
+    for manifest in ("{}", "[" * 100_000, '{"settings": [1], "schema_version": 1}'):
+        (tmp_path / "out" / "manifest.json").write_text(manifest)
+        with pytest.raises(InputError, match="is not what this program writes"):
+            score(corpus)
 
 
 def test_a_changed_corpus_is_refused_or_scored_anew(score: Score, tmp_path, counting):

@@ -267,8 +267,8 @@ def _check_settings(data: bytes, job: Job) -> None:
     place = f"{job.out}/{MANIFEST}"
     try:
         manifest = json.loads(data)
-        there, schema = manifest["settings"], manifest["schema_version"]
-    except (ValueError, KeyError, TypeError):
+        there, schema = dict(manifest["settings"]), manifest["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{place}: is not what this program writes: name another folder with --out") from None
     here = json.loads(json.dumps(job.settings.as_json()))
     different = [f"{name} {there.get(name)!r}, now {here[name]!r}" for name in here if there.get(name) != here[name]]

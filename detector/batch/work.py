@@ -109,9 +109,18 @@ class Receipt:
         """The receipt of a JSON file; None for a damaged one."""
         try:
             value = json.loads(data)
-            return cls(**{**value, "errors": tuple(value["errors"])})
-        except (ValueError, TypeError, KeyError):
+            receipt = cls(**{**value, "errors": tuple(value["errors"])})
+            return receipt if receipt.is_as_written() else None
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
+
+    def is_as_written(self) -> bool:
+        """Whether each value is of the kind that `PartScorer` gives it."""
+        flat = [(one.type, getattr(self, one.name)) for one in fields(self) if one.name != "errors"]
+        kinds = all(type(value).__name__ == kind and (kind == "str" or value >= 0) for kind, value in flat)
+        named = self.file in {part_name(self.part, format) for format in PartFormat}
+        errors = ((type(e["source"]), type(e["row"]), type(e["kind"]), type(e["error"])) for e in self.errors)
+        return kinds and named and set(errors) <= {(str, int, str, str)}
 
 
 def part_name(number: int, format: PartFormat) -> str:

@@ -110,6 +110,7 @@ def read_provenance(record: Mapping[str, Any]) -> Provenance:
     """How the spans of an object that `annotation` made came about. Raises CorpusError where that is not in it."""
     try:
         model, settings = record["model"], record["settings"]
+        json.dumps([record["tool"], model, settings], ensure_ascii=False).encode()  # fails for half a surrogate pair
         precision = model.get("precision")
         return Provenance(
             version=str(record["tool"]["version"]),
@@ -122,7 +123,7 @@ def read_provenance(record: Mapping[str, Any]) -> Provenance:
             precision=None if precision is None else float(precision),
             chosen={name: value for name, value in settings.items() if name not in _USUAL_SETTINGS},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         place = f"annotation {record.get('id')!r}"
         raise CorpusError(f"{place}: tool, model or settings are not as written ({error}): annotate it again") from None
 
