@@ -12,6 +12,7 @@ import unicodedata
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int32]
 """Numbers for each character of a text: half as large as `Ints`."""
+
+BLOCK = 1 << 16
+"""So many characters of a text are spread at once."""
 
 _CYRILLIC = ("аекорсухіјѕԁһԛԝӏүѵАВЕКМНОРСТУХІЈЅԚԜӀҮѴ", "aekopcyxijsdhqwlyvABEKMHOPCTYXIJSQWIYV")
 _GREEK = ("αγεηικνορτυχωϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹͿ", "ayenikvoptuxwcjABEZHIKMNOPTYXCJ")
@@ -58,7 +62,12 @@ class Folded:
         """Values of the folded text's characters ``(n_folded,)`` as values of the given text's ``(n_given,)``."""
         if self.starts is None or self.ends is None or not len(values):
             return values
-        return np.repeat(values, np.diff(self.starts, append=self.ends[-1]))
+        given = np.empty(self.ends[-1], dtype=values.dtype)
+        edges = np.append(self.starts, self.ends[-1])
+        for first in range(0, len(values), BLOCK):  # the numbers of repetitions take a lot of memory
+            some = edges[first : first + BLOCK + 1]
+            given[some[0] : some[-1]] = np.repeat(values[first : first + BLOCK], np.diff(some))
+        return given
 
 
 def fold(text: str) -> Folded:
@@ -71,18 +80,18 @@ def fold(text: str) -> Folded:
         return Folded(text)
     shown, origins = _visible(text)
     folded = _without_look_alikes(shown)
-    if np.array_equal(origins, np.arange(len(text))):
+    if np.array_equal(origins, np.arange(len(text), dtype=np.int32)):
         return Folded(folded)
+    ends = np.append(origins[1:], np.int32(len(text)))[: len(origins)]
     # A range ends where the next character begins that stood elsewhere: a ligature's letters share theirs.
-    following = np.append(origins, np.int32(len(text)))
-    ends = following[np.searchsorted(origins, origins, side="right")]
+    for i in np.flatnonzero(ends[:-1] == origins[:-1])[::-1]:
+        ends[i] = ends[i + 1]
     return Folded(folded, origins, ends)
 
 
 def _visible(text: str) -> tuple[str, Counts]:
     """The characters that show, each in its plain form, and where each stood; the first of them stands at 0."""
-    shown: list[str] = []
-    starts = array("i")  # a list of numbers would be nine times as large
+    shown, starts = StringIO(), array("i")  # lists would be some times as large
     cluster = ""
     for i, character in enumerate(text):
         if character.isascii():
@@ -96,11 +105,11 @@ def _visible(text: str) -> tuple[str, Counts]:
             continue
         else:
             cluster += character
-        shown.extend(character)
+        shown.write(character)
         starts.extend([i] * len(character))
     origins = np.frombuffer(starts, dtype=np.int32)
     origins[origins == origins[:1]] = 0
-    return "".join(shown), origins
+    return shown.getvalue(), origins
 
 
 def _is_noise(cluster: str, mark: str) -> bool:
@@ -115,14 +124,14 @@ def _without_look_alikes(text: str) -> str:
     """Look-alikes as Latin letters, in words that are Latin otherwise and in words of them alone among Latin ones."""
     if not any(ord(c) in LOOK_ALIKES for c in set(text)):
         return text
-    words = [(match.start(), match[0], _script(match[0])) for match in _WORD.finditer(text)]
+    scripts = [_script(match[0]) for match in _WORD.finditer(text)]
     parts, last, before = [], 0, ""
-    after = _scripts_after([script for _, _, script in words])
-    for (start, word, script), following in zip(words, after, strict=True):
+    after = _scripts_after(scripts)
+    for match, script, following in zip(_WORD.finditer(text), scripts, after, strict=True):
         posing = script == "posing" and {before, following} <= {"latin", ""} and before + following
         if script == "mixed" or posing:
-            parts += [text[last:start], word.translate(LOOK_ALIKES)]
-            last = start + len(word)
+            parts += [text[last : match.start()], match[0].translate(LOOK_ALIKES)]
+            last = match.end()
         before = before if script == "posing" else "latin" if script == "mixed" else script
     return "".join((*parts, text[last:]))
 

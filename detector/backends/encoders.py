@@ -116,7 +116,13 @@ class FloatProducts:
 
     def multiply(self, graph: Graph, prepared: Prepared, weights: Weights, name: str) -> str:
         """``(n, n_outputs)``: the product with the matrix of that name, without its bias."""
-        return graph.node("Gemm", prepared.values, graph.constant(weights.floats(name)), transB=1)
+        stored = weights.eight_bit(name)
+        if stored is None:
+            matrix = graph.constant(weights.floats(name))
+        else:  # the runtime computes it once, and keeps one copy; of what it is given, it keeps two for a while
+            matrix = graph.node("Cast", graph.constant(stored[0]), to=1)
+            matrix = graph.node("Mul", matrix, graph.constant(stored[1][:, None]))
+        return graph.node("Gemm", prepared.values, matrix, transB=1)
 
 
 class WholeProducts(FloatProducts):
