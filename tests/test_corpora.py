@@ -217,12 +217,12 @@ def test_write_tc_merges_nothing(tmp_path):
     assert (tmp_path / "tc.tsv").read_text(encoding="utf-8").split("\n") == rows
 
 
-@pytest.mark.parametrize("id", ["a\tb", "a\n", ""])
+@pytest.mark.parametrize("id", ["a\tb", "a\n", "", "a\0", "a\ud800"])
 def test_ids_that_would_break_a_row_are_refused(tmp_path, id):
     assert "an id in this layout" in corpus_error(write_si, tmp_path / "si.tsv", [Document(id, TEXT)])
 
 
-@pytest.mark.parametrize("id", ["../a", "a.b", "a\\b"])
+@pytest.mark.parametrize("id", ["../a", "a.b", "a\\b", "a\0", "\ud800"])
 def test_ids_that_would_break_a_file_name_are_refused(tmp_path, id):
     assert "an id in this layout" in corpus_error(write_articles, tmp_path, [Document(id, TEXT)])
     assert "an id in this layout" in corpus_error(write_labels, tmp_path, [Document(id, TEXT)], inventory("ptc-14"))

@@ -34,8 +34,8 @@ UNNAMED = ""
 _ARTICLE = re.compile(r"article(?P<id>[^.]+)\.txt")
 _LABELS = re.compile(r"article(?P<id>[^.]+)(\.[^.]+)*\.labels")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
-_NOT_IN_ROW = "\t\r\n"
-_NOT_IN_FILE_NAME = "\t\r\n./\\"
+_NOT_IN_ROW = "\0\t\r\n"
+_NOT_IN_FILE_NAME = "\0\t\r\n./\\"
 
 
 def read_ptc(articles: Path, labels: Path, *, spelling: Inventory | None = None, skip_bad: bool = False) -> Corpus:
@@ -211,8 +211,10 @@ def _by_id(documents: Iterable[Document], *, forbidden: str = _NOT_IN_ROW) -> li
     """The documents by id, which must be fit for this layout."""
     ordered = sorted(documents, key=lambda document: document.id)
     for document in ordered:
-        if not document.id or any(character in forbidden for character in document.id):
-            raise CorpusError(f"document {document.id!r}: an id in this layout has none of {forbidden!r}; rename it")
+        id, halves = document.id, any("\ud800" <= character <= "\udfff" for character in document.id)
+        if not id or halves or any(character in forbidden for character in id):
+            rule = f"has none of {forbidden!r} and no half of a surrogate pair"
+            raise CorpusError(f"document {id!r}: an id in this layout {rule}; rename it")
     return ordered
 
 

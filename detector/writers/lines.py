@@ -20,7 +20,8 @@ def write_lines(documents: Iterable[Document], provenance: Provenance) -> Iterat
     for document in documents:
         for span in span_records(document):
             place = f"{_on_one_line(document.id)}:{span['line']}:{span['column']}"
-            yield f"{place}: {span['technique']} {span['confidence']:.2f} {dumps(_cut(span['quote']))}\n".encode()
+            line = f"{place}: {span['technique']} {span['confidence']:.2f} {dumps(_cut(span['quote']))}\n"
+            yield line.encode("utf-8", "replace")  # an id may hold half a surrogate pair
 
 
 def write_github(documents: Iterable[Document], provenance: Provenance) -> Iterator[bytes]:

@@ -31,15 +31,19 @@ def write_ptc_rows(documents: Iterable[Document], provenance: Provenance) -> Ite
         for name, start, end in named_ranges(document, known):
             ranges[name].append((start, end))
         rows = sorted((start, end, name) for name, found in ranges.items() for start, end in merge_ranges(found))
-        yield "".join(f"{_id(document)}\t{name}\t{start}\t{end}\n" for start, end, name in rows).encode()
+        lines = (f"{_id(document)}\t{name}\t{start}\t{end}\n" for start, end, name in rows)
+        yield "".join(lines).encode("utf-8", "replace")  # an id may hold half a surrogate pair
 
 
 def write_ptc_folder(folder: Path, documents: Iterable[Document], provenance: Provenance) -> None:
     """Writes articles and labels into one folder; raises InputError for an id that no article can have."""
     kept = list(documents)
     for document in kept:
-        if not re.fullmatch(r"[^\t\r\n./\\]+", document.id):
-            raise InputError(f"{document.id!r:.60}: an id in this layout has no dot, slash or tab: rename the document")
+        if not re.fullmatch(r"[^\0\t\r\n./\\\ud800-\udfff]+", document.id):
+            raise InputError(
+                f"{document.id!r:.60}: an id in this layout has no dot, slash, tab, NUL or half of a surrogate pair: "
+                "rename the document"
+            )
     write_articles(folder, kept)
     write_labels(folder, kept, inventory("detector"))
 
