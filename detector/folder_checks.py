@@ -205,8 +205,10 @@ def header_bytes(path: Path) -> bytes:
         return file.read(n_bytes)
 
 
-def check_header(header: Mapping[str, Any], n_bytes: int) -> dict[str, Stored]:
+def check_header(header: Any, n_bytes: int) -> dict[str, Stored]:
     """The tensors that a header describes, if they fill its ``n_bytes`` without gap or overlap; else ValueError."""
+    if not isinstance(header, dict):
+        raise ValueError("the header of its weights is no JSON object")
     tensors = {name: _stored(name, entry) for name, entry in header.items() if name != "__metadata__"}
     at = 0
     for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.first, tensor.last)):
