@@ -62,7 +62,8 @@ def _groups(documents: Iterable[Document]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _row(document: Document) -> dict[str, Any]:
-    utf8(document.text + document.id, place=document.id)
+    utf8(document.text, place=document.id)
+    utf8(document.id, place=f"the id {document.id}")
     return {
         "id": document.id,
         "text": document.text,
