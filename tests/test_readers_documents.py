@@ -1,6 +1,7 @@
 """Readers of documents: files that other programs made, wrong files, and hostile ones."""
 
 import io
+import time
 import tracemalloc
 import zipfile
 import zlib
@@ -266,6 +267,25 @@ def test_subtitles_know_the_second_of_a_finding(tmp_path: Path, name: str):
     assert place_of(document, Span(5, 20, "doubt")) == "0:00:01"
     assert place_of(document, Span(32, 39, "doubt")) == "1:01:02"
     assert clock_time(3_661_999) == "1:01:01"
+
+
+def test_drawings_in_subtitles_are_not_text_and_a_lone_brace_is(tmp_path: Path):
+    drawn = ASS + "Dialogue: 0,1:01:04.00,1:01:05.00,Default,,0,0,0,,{\\p1}m 0 0 l 1 1{\\p0}\n"
+    drawn += "Dialogue: 0,1:01:06.00,1:01:07.00,Default,,0,0,0,,{\\pos(1,2)}so{\\p0} we\\hsay {-\n"
+    document = read_bytes_as(tmp_path, "a.ass", drawn.encode())
+    assert document.text == "They want to destroy everything\nwe love.\nso we say {-"
+
+
+@pytest.mark.parametrize(
+    "tags", ["<i" * 60_000, "<i" * 60_000 + "</i>", "<i>" * 60_000, "{\\i1}" * 60_000, "{" * 120_000]
+)
+def test_subtitles_full_of_tags_take_no_time(tmp_path: Path, tags: str):
+    (tmp_path / "a.srt").write_text(SRT.replace("everything", f"{tags}everything"))
+    started = time.process_time()
+    (item,) = Sources().read(str(tmp_path / "a.srt"))
+    assert time.process_time() - started < 5
+    refused = isinstance(item, InputError) and "of its tags have no end" in str(item)
+    assert refused == ("<i<" in tags)
 
 
 def message(subtype: str | None = None) -> EmailMessage:

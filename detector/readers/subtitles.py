@@ -6,6 +6,7 @@ A finding so has the second at which it is said, ``0:01:23``. Styling is left ou
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from detector.errors import InputError
@@ -15,6 +16,12 @@ from detector.readers.text import decode_text
 from detector.spans import Document
 
 _FORMATS = ("srt", "vtt", "ass", "ssa")
+_OPEN = re.compile("<[^<>]*(?=<)")
+MOST_OPEN = 1000
+"""So many tags may begin before the last one has ended: for each, pysubs2 looks through the rest of the cue."""
+
+_DRAWING = re.compile(r"\\p[1-9]")  # what follows is drawn by numbers, not written
+_SPACE = re.compile(r"\\[hnN]")
 
 
 def read_subtitles(data: bytes, *, id: str, limits: Limits) -> Document:
@@ -23,12 +30,23 @@ def read_subtitles(data: bytes, *, id: str, limits: Limits) -> Document:
     cues = _cues(text.removeprefix("\ufeff"), id)
     blocks = Blocks()
     for cue in cues:
-        if not cue.is_comment and not cue.is_drawing:
+        spoken, styling = _apart(cue.text)
+        if not cue.is_comment and not _DRAWING.search(styling):
             blocks.anchor(clock_time(cue.start))
-            blocks.add(one_line(cue.plaintext), between="\n")
+            blocks.add(one_line(_SPACE.sub(" ", spoken)), between="\n")
     if not blocks.text:
         raise InputError(f"{id}: no subtitle was found in it: give an .srt, .vtt or .ass file")
     return Document(id, blocks.text, meta=blocks.meta(format="subtitles", warnings=warnings))
+
+
+def _apart(text: str) -> tuple[str, str]:
+    """The text of a cue, and the styling that stands in braces in it; pysubs2 takes very long for both of many."""
+    spoken, styling, at = [], [], 0
+    while (start := text.find("{", at)) >= 0 and (end := text.find("}", start)) >= 0:
+        spoken.append(text[at:start])
+        styling.append(text[start : end + 1])
+        at = end + 1
+    return "".join((*spoken, text[at:])), "".join(styling)
 
 
 def clock_time(milliseconds: int) -> str:
@@ -42,6 +60,8 @@ def clock_time(milliseconds: int) -> str:
 
 
 def _cues(text: str, id: str) -> Any:
+    if sum(1 for _ in _OPEN.finditer(text)) > MOST_OPEN:
+        raise InputError(f"{id}: more than {MOST_OPEN:,} of its tags have no end: correct it")
     pysubs2 = needed(lambda: __import__("pysubs2"), id=id, kind="subtitles", extra="subtitles")
     logging.getLogger("pysubs2").setLevel(logging.CRITICAL)
     suffix = id.rpartition(".")[2].lower()
