@@ -70,7 +70,7 @@ def run(n_texts: int, options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def measure(texts: list[str], model: str | None) -> dict[str, Any]:
+def measure(read: list[str], model: str | None) -> dict[str, Any]:
     """Start-up (import and load, seconds), then seconds for the texts, their words and pieces, and the peak in MiB.
 
     Memory is handled as the command line does.
@@ -83,13 +83,13 @@ def measure(texts: list[str], model: str | None) -> dict[str, Any]:
     loaded = detector.load(model)
     ready = time.perf_counter()
     words = pieces = 0
-    for document in loaded.annotate(detector.Document(str(i), text) for i, text in enumerate(texts)):
+    for document in loaded.annotate(detector.Document(str(i), text) for i, text in enumerate(read)):
         words += len(document.text.split())
     done = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    for text in texts:
+    for text in read:
         pieces += len(loaded.tokenize(text))
-    counts = {"texts": len(texts), "words": words, "pieces": pieces}
+    counts = {"texts": len(read), "words": words, "pieces": pieces}
     return {"start_up": ready - start, "seconds": done - ready, **counts, "peak_mib": peak}
 
 

@@ -169,9 +169,13 @@ def _corpus_files() -> Target:
     return Target(files | {"a.zip": _zipped(files)} | _written("parquet"), read_corpus_file)
 
 
+def _save_tiny(folder: Path) -> None:
+    save_model(folder, tiny_model(), info=tiny_info(), settings=tiny_settings(), tokenizer=tiny_tokenizer())
+
+
 def _model() -> dict[str, bytes]:
     with TemporaryDirectory() as folder:
-        save_model(Path(folder), tiny_model(), info=tiny_info(), settings=tiny_settings(), tokenizer=tiny_tokenizer())
+        _save_tiny(Path(folder))
         return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
@@ -335,7 +339,7 @@ def score_on(folder: Path, file: Path) -> None:
 @cache
 def _detector() -> Detector:
     with TemporaryDirectory() as folder:
-        save_model(Path(folder), tiny_model(), info=tiny_info(), settings=tiny_settings(), tokenizer=tiny_tokenizer())
+        _save_tiny(Path(folder))
         return detector.load(folder, backend="torch", threads=1)
 
 
