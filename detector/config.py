@@ -76,6 +76,13 @@ class TextsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TeacherConfig:
+    """The model of ours that labels texts which nobody annotated; none where ``model`` is empty."""
+
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that decides a model but the corpora.
 
@@ -88,6 +95,7 @@ class Recipe:
     optimiser: OptimiserConfig
     loss: LossConfig = field(default_factory=LossConfig)
     texts: TextsConfig = field(default_factory=TextsConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     gap: int = 25
     seeds: tuple[int, ...] = (1,)
     refit: tuple[int, ...] = ()
@@ -111,6 +119,8 @@ def load_recipe(path: Path) -> Recipe:
         raise ConfigError(f"{path}: texts.fine: {fine} is not a file")
     if recipe.loss.consistency and not recipe.texts.twins:
         raise ConfigError(f"{path}: loss.consistency: compares windows with their twins; set texts.twins = true")
+    if recipe.teacher.model and recipe.texts.twins:
+        raise ConfigError(f"{path}: texts.twins: texts that a teacher labels have none; leave one of both out")
     return replace(recipe, texts=replace(recipe.texts, fine=str(fine or "")))
 
 

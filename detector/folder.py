@@ -140,10 +140,11 @@ def learned_from(record: Mapping[str, Any], corpora: Iterable[str], fold: int) -
 
 
 def _trainings(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The record of a training, then that of the model it began with, and so on."""
-    while isinstance(record, dict) and record:
+    """The record of a training, then those of the model it began with and of its teacher, and so on."""
+    if isinstance(record, dict) and record:
         yield record
-        record = record.get("start", {})
+        yield from _trainings(record.get("start", {}))
+        yield from _trainings(record.get("teacher", {}))
 
 
 def setting_of(settings: Mapping[str, Setting], strictness: str) -> Setting:

@@ -26,7 +26,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from detector.cli.train import quiet_libraries, read_corpora
+from detector.cli.train import quiet_libraries, read_corpora, read_unlabelled
 from detector.config import Recipe, load_recipe
 from detector.corpora import Corpus
 from detector.decode import Setting, decode, identify
@@ -40,6 +40,8 @@ from detector.train.run import average, scored_and_named, scored_documents, spli
 RUNS = Path("runs/quality")
 RESULTS = Path(__file__).parent / "results" / "quality"
 DATA = Path(__file__).parents[2] / "shared" / "data"
+UNLABELLED = Path("unlabelled", "news.jsonl")
+"""Below the corpora: what a recipe's teacher labels."""
 COLUMNS = {
     "SI": ("ptc", "si"),
     "FLC-14": ("ptc", "flc"),
@@ -72,7 +74,8 @@ def run(
             for one_fold in fold or (0,):
                 out = RUNS / f"{name or recipe.name}-seed{one_seed}-fold{one_fold}"
                 started = time.monotonic()
-                train_once(recipe, corpora, out, fold=one_fold, seed=one_seed, say=print)
+                texts = read_unlabelled(data / UNLABELLED, skip_bad=False) if recipe.teacher.model else ()
+                train_once(recipe, corpora, out, fold=one_fold, seed=one_seed, unlabelled=texts, say=print)
                 model = out / "model"
                 keep(out.name, name or recipe.name, measure(model, corpora, fold=one_fold), model, corpora)
                 print(f"{out.name}: {time.monotonic() - started:.0f} s")

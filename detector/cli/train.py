@@ -14,6 +14,7 @@ from detector.errors import ConfigError
 
 if TYPE_CHECKING:
     from detector.corpora import Corpus
+    from detector.spans import Document
 
 
 PtcOption = Annotated[
@@ -30,6 +31,14 @@ SemEval2021Option = Annotated[
 JsonlOption = Annotated[
     Path | None, typer.Option(metavar="JSONL", help="A corpus of your own, in our JSONL.", show_default=False)
 ]
+UnlabelledOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="JSONL",
+        help="Texts that nobody annotated, for the recipe's teacher to label; `spans` in them are left out.",
+        show_default=False,
+    ),
+]
 FoldOption = Annotated[int, typer.Option(min=0, max=4, help="Which fifth of the documents to validate on.")]
 
 
@@ -42,6 +51,7 @@ def command(
     checkthat: CheckThatOption = None,
     semeval2021: SemEval2021Option = None,
     jsonl: JsonlOption = None,
+    unlabelled: UnlabelledOption = None,
     fold: FoldOption = 0,
     seed: Annotated[
         list[int] | None, typer.Option(help="In place of the recipe's seeds (may be repeated).", show_default=False)
@@ -59,10 +69,12 @@ def command(
 
     chosen = load_recipe(recipe)
     corpora = read_corpora(ptc=ptc, checkthat=checkthat, semeval2021=semeval2021, jsonl=jsonl, skip_bad=skip_bad)
+    texts = read_unlabelled(unlabelled, skip_bad=skip_bad) if unlabelled else ()
     from detector.train.run import train
 
     quiet_libraries()
-    train(replace(chosen, seeds=tuple(seed)) if seed else chosen, corpora, out, fold=fold, say=say)
+    chosen = replace(chosen, seeds=tuple(seed)) if seed else chosen
+    train(chosen, corpora, out, fold=fold, unlabelled=texts, say=say)
     say(f"the model is in {out / 'model'}, with its record and card")
 
 
@@ -89,6 +101,16 @@ def read_corpora(
     if not corpora:
         raise ConfigError("no corpus: name one at least (--ptc, --checkthat, --semeval2021, --jsonl)")
     return corpora
+
+
+def read_unlabelled(path: Path, *, skip_bad: bool) -> tuple[Document, ...]:
+    """The texts of a JSONL file, without spans; raises ConfigError where there is none."""
+    from detector import corpora as readers
+
+    documents = warned(readers.read_jsonl(path, skip_bad=skip_bad)).documents
+    if not documents:
+        raise ConfigError(f"{path}: no text in it")
+    return tuple(document.with_spans(()) for document in documents)
 
 
 def quiet_libraries() -> None:

@@ -12,11 +12,12 @@ from detector.corpora.ptc import (
     write_tc,
 )
 from detector.corpora.semeval2021 import read_semeval2021, write_semeval2021
-from detector.corpora.split import folds
+from detector.corpora.split import folds, near_duplicates
 
 __all__ = [
     "Corpus",
     "folds",
+    "near_duplicates",
     "read_articles",
     "read_jsonl",
     "read_ptc",

@@ -89,7 +89,8 @@ def _training(record: Mapping[str, Any]) -> str:
     lines = [
         "## How it was trained\n",
         f"Recipe `configs/{record['recipe']['name']}.toml`, seed {record['seed']}, documents: {documents}; fold "
-        f"{record['fold']} of 5 by document was held out. {record['seconds'] / 60:.0f} minutes.{_start(record)}\n",
+        f"{record['fold']} of 5 by document was held out. {record['seconds'] / 60:.0f} minutes."
+        f"{_start(record)}{_teacher(record)}\n",
         *_epochs(record),
     ]
     if "refit" in record:
@@ -122,6 +123,16 @@ def _epochs(record: Mapping[str, Any]) -> list[str]:
         *lines,
         f"\nOn the held-out documents of {first}, thresholds chosen on the same; the last epoch was kept.\n",
     ]
+
+
+def _teacher(record: Mapping[str, Any]) -> str:
+    """The model that labelled texts for it, if any did."""
+    teacher = record.get("teacher")
+    if not teacher:
+        return ""
+    return (
+        f" It learned also from {teacher['n_texts']:,} texts that `{teacher['name']}` (`{teacher['hash']}`) labelled."
+    )
 
 
 def _start(record: Mapping[str, Any]) -> str:

@@ -19,18 +19,25 @@ from detector.detect import count_quotes, locate
 from detector.model import ModelInfo
 from detector.spans import Document
 from detector.techniques import members
+from detector.train.teacher import read_chances
 from detector.train.twins import SPAN_COLUMNS, make_twin, matched_places, twin_columns, twin_row
 from detector.windows import CHANNELS, channel_bit, cut_windows, make_targets, tokenize
 
 
 def make_dataset(
-    corpora: Mapping[str, Corpus], tokenizer: Tokenizer, info: ModelInfo, *, twin_seed: int | None = None
+    corpora: Mapping[str, Corpus],
+    tokenizer: Tokenizer,
+    info: ModelInfo,
+    *,
+    twin_seed: int | None = None,
+    taught: Iterable[dict[str, Any]] = (),
 ) -> Dataset:
     """The windows of all corpora. Columns: ``ids``, ``inside``, ``known`` (one integer a piece, bits as in `Targets`),
 
     ``corpus`` (index into ``info.corpora``), ``allowed`` (bits the corpus annotates), ``length``, and the window's
     candidate spans as ``first``, ``last``, ``count``, ``techniques`` (bits). With a ``twin_seed`` also the window's
-    twin, as `twin_columns` has it.
+    twin, as `twin_columns` has it. The rows in ``taught`` follow; their targets are chances, as `read_chances` reads
+    them.
     """
     rows = [
         row
@@ -40,7 +47,10 @@ def make_dataset(
             document, corpus.inventory.annotated, info.corpora.index(name), tokenizer, info, twin_seed=twin_seed
         )
     ]
-    return Dataset.from_list(rows)
+    further = list(taught)
+    if further:
+        rows = [row | {"chances": b""} for row in rows]
+    return Dataset.from_list(rows + further)
 
 
 def document_rows(
@@ -101,6 +111,10 @@ class Collator:
         for i, row in enumerate(rows):
             inside[i, 1 : 1 + row["length"]] = torch.as_tensor(row["inside"])
             known[i, 1 : 1 + row["length"]] = torch.as_tensor(row["known"])
+        targets = unpack_bits(inside)
+        for i, row in enumerate(rows):
+            if row.get("chances"):
+                targets[i, 1 : 1 + row["length"]] = torch.from_numpy(read_chances(row["chances"]))
         columns = [
             (i, first + 1, last + 1, count, bits)
             for i, row in enumerate(rows)
@@ -109,7 +123,7 @@ class Collator:
         return {
             "input_ids": ids,
             "attention_mask": mask,
-            "inside": unpack_bits(inside),
+            "inside": targets,
             "known": unpack_bits(known),
             "corpus": torch.tensor([row["corpus"] for row in rows]),
             "allowed": unpack_bits(torch.tensor([row["allowed"] for row in rows]))[:, 1:],

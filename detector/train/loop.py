@@ -44,7 +44,7 @@ class TrainingModule(nn.Module):
     ) -> dict[str, Tensor]:
         """``loss`` of a batch as `Collator` makes it, or `LowerOutputs` for a model of upper layers.
 
-        ``inside`` and ``known`` ``(n_windows, n_pieces, 24)``;
+        ``inside`` (from 0 to 1) and ``known`` (0 or 1) ``(n_windows, n_pieces, 24)``;
         ``spans`` ``(n_spans, 5)``: window, first and last piece, count, bits of the techniques it may use;
         ``matches`` ``(n_matches, 4)``: window and piece, and which window and piece must say the same.
         """

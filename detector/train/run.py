@@ -6,7 +6,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ import torch
 
 from detector.backends.torch import TorchBackend
 from detector.config import Recipe
-from detector.corpora import Corpus, folds, read_jsonl
+from detector.corpora import Corpus, folds, near_duplicates, read_jsonl
 from detector.decode import Setting
 from detector.detect import Detector, find_model, load
+from detector.errors import ConfigError
 from detector.evaluate import scoring_inventory
 from detector.folder import learned_from, read_folder, read_record
 from detector.likeness import save_likeness
@@ -35,6 +36,7 @@ from detector.train.precede import precede_corpora
 from detector.train.shrink import shrink
 from detector.train.start import is_ours, starting_model
 from detector.train.swap import swap_corpora, swap_names
+from detector.train.teacher import LABELS, taught_rows
 
 N_FOLDS = 5
 HELD_OUT = "held-out"
@@ -42,8 +44,7 @@ HELD_OUT = "held-out"
 DETAILED = "balanced"
 """The setting whose techniques and errors are recorded."""
 
-_OF_START = ("recipe", "seed", "seeds", "fold", "n_documents", "refit", "epochs", "seconds", "start")
-"""What the record of a training keeps of the record of the model that it started from."""
+_BRIEF = ("recipe", "seed", "seeds", "fold", "n_documents", "refit", "epochs", "seconds", "teacher", "start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def train(
     out: Path,
     *,
     fold: int = 0,
+    unlabelled: Sequence[Document] = (),
     say: Progress = lambda line: None,
 ) -> dict[str, Any]:
     """Makes a model by its recipe and writes the model folder ``out/model``; returns its record.
@@ -81,18 +83,19 @@ def train(
     A training for each of the recipe's seeds on four folds of the corpora; thresholds and calibration of their
     average are chosen on the fifth. With ``refit``, this model is in ``out/held-out``, and that in ``out/model`` is the
     average of trainings on all folds with the seeds in ``refit``, at the same settings. Each training has a folder of
-    its own in ``out``, with checkpoints: the same call goes on where a stopped one was.
+    its own in ``out``, with checkpoints: the same call goes on where a stopped one was. The recipe's teacher labels the
+    ``unlabelled`` documents.
     """
     model, held_out = out / "model", out / (HELD_OUT if recipe.refit else "model")
     folders = {out / f"seed-{seed}-fold-{fold}": seed for seed in recipe.seeds}
-    records = [_train_in(folder, recipe, corpora, seed, fold, say) for folder, seed in folders.items()]
+    records = [_train_in(folder, recipe, corpora, unlabelled, seed, fold, say) for folder, seed in folders.items()]
     average([folder / "model" for folder in folders], held_out)
     seconds = sum(record["seconds"] for record in records)
     write_record(held_out, {**records[0], "seeds": list(recipe.seeds), "seconds": seconds})
     record = calibrate(held_out, corpora, fold=fold, say=say)
     if recipe.refit:
         folders = {out / f"seed-{seed}-all": seed for seed in recipe.refit}
-        records = [_train_in(folder, recipe, corpora, seed, None, say) for folder, seed in folders.items()]
+        records = [_train_in(folder, recipe, corpora, unlabelled, seed, None, say) for folder, seed in folders.items()]
         average([folder / "model" for folder in folders], model, settings=read_folder(held_out).settings)
         record |= {"refit": _refit_record(recipe, corpora, records, held_out)}
         write_record(model, record)
@@ -135,10 +138,16 @@ def average(
 
 
 def _train_in(
-    folder: Path, recipe: Recipe, corpora: Mapping[str, Corpus], seed: int, fold: int | None, say: Progress
+    folder: Path,
+    recipe: Recipe,
+    corpora: Mapping[str, Corpus],
+    unlabelled: Sequence[Document],
+    seed: int,
+    fold: int | None,
+    say: Progress,
 ) -> dict[str, Any]:
     say(f"seed {seed}, " + ("on all documents" if fold is None else f"without fold {fold}"))
-    return train_once(recipe, corpora, folder, fold=fold, seed=seed, say=say)
+    return train_once(recipe, corpora, folder, fold=fold, seed=seed, unlabelled=unlabelled, say=say)
 
 
 def train_once(
@@ -148,6 +157,7 @@ def train_once(
     *,
     fold: int | None,
     seed: int,
+    unlabelled: Sequence[Document] = (),
     say: Progress = lambda line: None,
 ) -> dict[str, Any]:
     """Trains a recipe with one seed and writes ``out/model``, in 16 bits and without settings; returns its record.
@@ -162,7 +172,14 @@ def train_once(
     split = split_corpora(corpora, fold=fold)
     detector = Detector(TorchBackend(model, info, bfloat16=bfloat16_is_fast()), info, tokenizer, {}, "")
     texts, twin_seed = training_texts(recipe, split.training, seed=seed), seed if recipe.texts.twins else None
-    dataset = make_dataset(texts, tokenizer, info, twin_seed=twin_seed)
+    teacher, unlabelled = _teacher(recipe, unlabelled), _unlike(unlabelled, split.validation)
+    taught: Iterable[dict[str, Any]] = ()
+    if teacher:
+        say(f"{teacher.name} labels {len(unlabelled)} texts")
+        taught = taught_rows(
+            unlabelled, teacher, split.training, tokenizer, info, swap=recipe.texts.swap, seed=seed, folder=out
+        )
+    dataset = make_dataset(texts, tokenizer, info, twin_seed=twin_seed, taught=taught)
     say(f"{len(dataset)} windows of {sum(len(c.documents) for c in split.training.values())} documents")
     trained, collator = model, Collator(info)
     batches: Collator | LowerOutputs = collator
@@ -190,13 +207,39 @@ def train_once(
         "seconds": round(time.time() - started),
         "torch": torch.__version__,
     }
+    if teacher:
+        of_teacher = {"name": teacher.name, "hash": teacher.model_hash, "n_texts": len(unlabelled)}
+        record["teacher"] = of_teacher | _brief_record(recipe.teacher.model)
     if is_ours(recipe.encoder.name):
-        start = read_record(find_model(recipe.encoder.name))
-        record["start"] = {key: start[key] for key in _OF_START if key in start}
+        record["start"] = _brief_record(recipe.encoder.name)
     write_record(out / "model", record)
     shutil.rmtree(out / "checkpoints")
-    (out / "lower.npy").unlink(missing_ok=True)
+    for name in ("lower.npy", LABELS):
+        (out / name).unlink(missing_ok=True)
     return record
+
+
+def _brief_record(model: str) -> dict[str, Any]:
+    """What the record of a training keeps of the record of a model that it started from, or was taught by."""
+    record = read_record(find_model(model))
+    return {key: record[key] for key in _BRIEF if key in record}
+
+
+def _teacher(recipe: Recipe, unlabelled: Sequence[Document]) -> Detector | None:
+    """The recipe's teacher, if it has one; `ConfigError` where that has nothing to label, or texts have no teacher."""
+    if recipe.teacher.model and not unlabelled:
+        raise ConfigError("teacher.model: it has no texts to label; name some (--unlabelled)")
+    if unlabelled and not recipe.teacher.model:
+        raise ConfigError("--unlabelled: the recipe has no teacher to label these; set teacher.model in it")
+    return load(recipe.teacher.model) if recipe.teacher.model else None
+
+
+def _unlike(documents: Sequence[Document], held_out: Mapping[str, Corpus]) -> Sequence[Document]:
+    """Those of the documents that are no near-duplicates of any held-out one."""
+    others = [document for corpus in held_out.values() for document in corpus.documents]
+    pairs = near_duplicates([*others, *documents]) if documents and others else []
+    like = {second - len(others) for first, second in pairs if first < len(others) <= second}
+    return [document for i, document in enumerate(documents) if i not in like]
 
 
 def training_texts(recipe: Recipe, corpora: Mapping[str, Corpus], *, seed: int) -> dict[str, Corpus]:
