@@ -22,7 +22,10 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_another_model_leaves_the_figures_of_the_default_as_they_are(results: Path):
     default, fast = (provenance.read_name(find_model(name)) for name in (None, "fast"))
     written = [provenance.record("likeness", {"model": name, "auroc": n}) for n, name in enumerate((default, fast))]
-    assert [path.relative_to(results).as_posix() for path in written] == ["likeness.json", "likeness-minilm-taught.json"]
+    assert [path.relative_to(results).as_posix() for path in written] == [
+        "likeness.json",
+        "likeness-minilm-taught.json",
+    ]
     assert [json.loads(path.read_text())["auroc"] for path in written] == [0, 1]
 
 

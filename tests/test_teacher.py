@@ -107,8 +107,12 @@ def test_a_training_learns_from_what_its_teacher_labels_and_says_so(encoder_fold
 def test_the_labels_of_a_stopped_training_are_not_made_again(teacher, tmp_path, monkeypatch):
     first = rows_of(teacher, tmp_path)
     assert (tmp_path / LABELS).is_file()
+    others = rows_of(teacher, tmp_path, documents=TEXTS[1:])  # not the texts that were labelled: labelled anew
+    assert len(others) < len(first)
+    again = rows_of(teacher, tmp_path)
     monkeypatch.setattr(Detector, "score", None)
-    assert [row["chances"] for row in rows_of(teacher, tmp_path)] == [row["chances"] for row in first]
+    assert [row["chances"] for row in rows_of(teacher, tmp_path)] == [row["chances"] for row in again]
+    assert [row["chances"] for row in again] == [row["chances"] for row in first]
 
 
 def test_what_a_teacher_has_learned_from_counts():

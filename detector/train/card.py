@@ -45,6 +45,7 @@ LICENCES = """\
 | Propaganda Techniques Corpus (SemEval-2020 Task 11) | for research; the rights in the articles are their publishers' |
 | CheckThat! 2024 Task 3 | for research; the rights in the articles are their publishers' |
 | SemEval-2021 Task 6 | for research |
+| news that one model labels for another | for research; the rights in the articles are their publishers' |
 
 None of the corpora's texts is part of the model, but for the short quotations above.
 """

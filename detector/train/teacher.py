@@ -114,18 +114,21 @@ def _outputs(teacher: Detector, documents: Sequence[Document], n_pieces: int, pa
     """The teacher's outputs for all pieces of all documents ``(n_pieces, 24)``, without a corpus bias."""
     if not n_pieces:
         return np.empty((0, len(CHANNELS)), dtype=np.float16)
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part.npy")
-        rows = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=(n_pieces, len(CHANNELS)))
-        end = 0
-        for _, scores in teacher.score(documents):
-            end += len(scores.pieces)
-            rows[end - len(scores.pieces) : end] = scores.logits
-        rows.flush()
-        unfinished.replace(path)
-    stored: Halves = np.load(path, mmap_mode="r")
-    return stored
+    if path.is_file():
+        kept: Halves = np.load(path, mmap_mode="r")
+        if kept.shape == (n_pieces, len(CHANNELS)):
+            return kept
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part.npy")
+    rows = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=(n_pieces, len(CHANNELS)))
+    end = 0
+    for _, scores in teacher.score(documents):
+        end += len(scores.pieces)
+        rows[end - len(scores.pieces) : end] = scores.logits
+    rows.flush()
+    unfinished.replace(path)
+    made: Halves = rows
+    return made
 
 
 def _bias(teacher: Detector, corpus: str) -> npt.NDArray[np.float32]:
