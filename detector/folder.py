@@ -120,9 +120,10 @@ def held_out_fold(folder: Path) -> int:
     for i, training in enumerate(_trainings(record)):
         if isinstance(refit := training.get("refit"), dict):
             which = "began with a model that was" if i else "was"
-            held_out = refit.get("held_out")
+            names, held_out = ", ".join(_corpora_of(training)), refit.get("held_out")
             raise ModelError(
-                f"{folder}: {which} trained on all documents: measure the model that held some out ({held_out})"
+                f"{folder}: {which} trained on all documents of {names}; figures on these flatter: measure the model "
+                f"that held some out ({held_out})"
             )
     fold = record.get("fold")
     if not isinstance(fold, int):
@@ -135,7 +136,7 @@ def learned_from(record: Mapping[str, Any], corpora: Iterable[str], fold: int) -
     seen: set[str] = set()
     for training in _trainings(record):
         if training.get("fold") != fold or "refit" in training:
-            seen.update(training.get("n_documents", ()))
+            seen.update(_corpora_of(training))
     return tuple(name for name in corpora if name in seen)
 
 
@@ -145,6 +146,12 @@ def _trainings(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield record
         yield from _trainings(record.get("start", {}))
         yield from _trainings(record.get("teacher", {}))
+
+
+def _corpora_of(training: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the corpora that a training learned from, as its record has them."""
+    n_documents = training.get("n_documents")
+    return tuple(n_documents) if isinstance(n_documents, dict) else ()
 
 
 def setting_of(settings: Mapping[str, Setting], strictness: str) -> Setting:

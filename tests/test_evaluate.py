@@ -132,8 +132,9 @@ NONE_HELD_OUT = "its training.json names no fold that was held out; name a model
         ({"fold": None}, NONE_HELD_OUT),
         ({}, NONE_HELD_OUT),
         (
-            {"fold": FOLD, "refit": {"held_out": "sha256:5c"}},
-            "was trained on all documents: measure the model that held some out (sha256:5c)",
+            {"fold": FOLD, "n_documents": {"ptc": [6, 2]}, "refit": {"held_out": "sha256:5c"}},
+            "was trained on all documents of ptc; figures on these flatter: measure the model that held some out "
+            "(sha256:5c)",
         ),
     ],
 )

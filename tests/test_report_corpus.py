@@ -98,7 +98,7 @@ def test_the_index_has_rates_groups_and_examples():
         ("likely", "90", "documents/0001/000001.html#f1"),
         ("possible", "40", "documents/0001/000002.html#f1"),
     ]
-    assert "50% of what this model marked" in index
+    assert "50% of what was marked" in index
 
 
 def test_document_pages_share_assets_and_lead_back():

@@ -251,7 +251,7 @@ def precision_sentence(provenance: Provenance) -> str:
     if provenance.precision is None:
         return ""
     return (
-        f"On articles held out from training, {provenance.precision:.0%} of what this model marked at this setting "
+        f"On articles held out from training, {provenance.precision:.0%} of what was marked at this setting "
         f"({provenance.strictness}) was also marked by trained annotators."
     )
 
