@@ -83,7 +83,8 @@ def find_model(name: str | Path | None = None) -> Path:
     if (SHIPPED / path / "model.json").is_file():
         return SHIPPED / path
     given = str(name)
-    if path.exists() or given.count("/") != 1 or given.startswith((".", "/")):
+    local = path.exists() or (path.parent != Path() and path.parent.is_dir())  # a slip, and nobody's repository
+    if local or given.count("/") != 1 or given.startswith((".", "/")):
         raise ModelError(f"{name}: no model folder (no model.json in it); leave --model out for the shipped model")
     return _fetch(given)
 

@@ -14,6 +14,8 @@ from detector.spans import Document, Span
 from detector.techniques import NAMES, families, members, technique
 
 QUOTES = ("mark", "skip", "only")
+_DIGITS = 18
+"""More findings than a number of so many digits says, no text has."""
 _SWITCH = re.compile(r"<!--\s*detector:\s*(on|off)\s*-->")
 
 
@@ -53,11 +55,7 @@ class Selection:
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[str], ...]:
-        try:
-            return tuple(re.compile(pattern) for pattern in self.ignore_patterns)
-        except re.error as error:
-            shown = str(error.pattern)
-            raise ConfigError(f"--ignore-pattern {shown!r:.60}: is no regular expression ({error.msg})") from None
+        return tuple(map(compiled, self.ignore_patterns))
 
     def apply(self, document: Document) -> Document:
         """The document with only the spans that are kept."""
@@ -129,7 +127,7 @@ class FailOn:
         of_family = {_folded(key): f.techniques for f in families() for key in (f.name, f.title)}
         for condition in (part.strip() for item in conditions for part in item.split(",")):
             if condition.isdecimal():
-                counts.append(max(1, int(condition)))
+                counts.append(max(1, int(condition[:_DIGITS])))
             elif condition:
                 names.update(of_family.get(_folded(condition)) or [technique(condition).name])
         return cls(min(counts, default=None), frozenset(names))
@@ -137,6 +135,15 @@ class FailOn:
     def met(self, n_spans: int, techniques: Iterable[str]) -> bool:
         """Whether so many findings of these techniques are a failure."""
         return (self.n_spans is not None and n_spans >= self.n_spans) or not self.techniques.isdisjoint(techniques)
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The regular expression; raises ConfigError for one that is none."""
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        reason = error.msg if isinstance(error, re.error) else str(error)
+        raise ConfigError(f"--ignore-pattern {pattern!r:.60}: is no regular expression ({reason})") from None
 
 
 def technique_names(given: Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from email.message import EmailMessage
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,7 +44,7 @@ from detector.errors import DetectorError, InputError
 from detector.readers.limits import Limits
 from detector.readers.sources import Sources
 from detector.report.corpus import corpus_files
-from detector.report.results import read_result_file, read_results
+from detector.report.results import read_result_file, read_scored, result_files
 from detector.selection import Selection
 from detector.spans import Document, Span
 from detector.windows import CHANNELS, cut_windows, tokenize
@@ -309,7 +310,8 @@ def read_report(folder: Path, file: Path) -> None:
     """Pages of what `annotate` wrote: of one file, of two beside each other, and of the folder."""
     results = list(read_result_file(file))
     texts = [page(results, compare=False), page([*results, *results][:2], compare=True)] if results else []
-    texts += [text for _, text in corpus_files(read_results(folder), name="x", created=date(2024, 1, 2))]
+    every = chain.from_iterable(map(read_result_file, result_files(folder)))
+    texts += [text for _, text in corpus_files(every, name="x", created=date(2024, 1, 2))]
     assert all(text.encode("utf-8") for text in texts)
 
 
@@ -352,7 +354,7 @@ def _summarized(folder: str) -> None:
 
 def _paged(folder: str) -> None:
     assert all(
-        text.encode("utf-8") for _, text in corpus_files(read_results(folder), name="x", created=date(2024, 1, 2))
+        text.encode("utf-8") for _, text in corpus_files(read_scored(folder), name="x", created=date(2024, 1, 2))
     )
 
 

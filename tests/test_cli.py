@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -505,3 +506,53 @@ def test_standard_input_gives_the_same_findings_as_the_file():
         assert (done.returncode, done.stderr) == (0, b"")
         spans.append(json.loads(done.stdout)["spans"])
     assert spans[0] == spans[1] != []
+
+
+# -- nothing is lost, and nothing stale is left -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["line", "github", "ptc"])
+def test_a_run_without_findings_leaves_no_older_ones(run: Run, tmp_path: Path, format: str):
+    run("annotate", "a.txt", "-f", format, "-o", "out")
+    assert (tmp_path / "out").read_text()
+    assert run("annotate", "b.txt", "-f", format, "-o", "out")[0] == 0
+    assert (tmp_path / "out").read_bytes() == b""
+    run("annotate", "a.txt", "-f", format, "-o", "out")
+    assert run("annotate", "zeros.txt", "-f", format, "-o", "out")[0] == 2  # nothing was read: the older file stays
+    assert (tmp_path / "out").read_text()
+
+
+def test_an_article_is_not_replaced_by_its_findings(run: Run, tmp_path: Path):
+    code, _, err = run("annotate", "a.txt", "-o", "folder/../a.txt")
+    assert (code, err) == (2, "error: --output folder/../a.txt: is what is read: name another file\n")
+    assert (tmp_path / "a.txt").read_bytes() == ARTICLE.encode()
+
+
+def test_saved_texts_of_like_names_are_all_kept(run: Run, tmp_path: Path):
+    (tmp_path / "a").write_text("Another text.")
+    assert run("annotate", "a", "a.txt", "-f", "line", "--save-text", "kept")[0] == 0
+    kept = {file.read_bytes() for file in (tmp_path / "kept").iterdir()}
+    assert kept == {b"Another text.", ARTICLE.encode()}
+
+
+def test_a_name_that_no_file_can_have_stops_nothing(run: Run):
+    code, out, err = run("annotate", "x" * 300 + ".txt", "a.txt", "-f", "line")
+    assert (code, err.count("\n"), out.count("\n")) == (2, 1, 2)
+    assert "cannot be read (File name too long)" in err
+
+
+def test_standard_streams_may_be_closed(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run("annotate", "a.txt", "-f", "line")[0] == 0
+    code, out, err = run("annotate", "-", "a.txt", "-f", "line")
+    assert (code, err) == (2, "error: -: standard input is closed: name a file\n")
+    assert out.count("\n") == 2
+
+
+def test_an_archive_without_a_suffix_is_one_document_a_line(run: Run, tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
+        archive.writestr("./one.txt", ARTICLE)
+        archive.writestr("two.txt", "Plain.")
+    code, out, _ = run("annotate", "archive", "-f", "json")
+    assert code == 0
+    assert [json.loads(line)["id"] for line in out.splitlines()] == ["archive!./one.txt", "archive!two.txt"]

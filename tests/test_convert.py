@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from detector.cli import main
 from detector.errors import ConfigError, InputError
-from detector.spans import Document, Span
+from detector.spans import Cue, Document, Span
 from detector.techniques import NAMES, inventory
 from detector.writers.catalogue import FORMATS, FileFormat, format_of_input, format_of_output, read_format
 from detector.writers.json import annotation, dumps, read_annotation
@@ -148,7 +148,7 @@ def test_what_is_lost_is_told(source: Path, tmp_path: Path, capfdbinary):
     assert "conll holds no confidences: 2 left out" in err
     assert "what came with 1 document is left out" in err
     code, _, err = run(capfdbinary, source, tmp_path / "corpus", "--to", "ptc-corpus")
-    assert "has no names for joined techniques: 1 finding left out" in err
+    assert "ptc-corpus has no name for doubt+slogans: 1 finding left out" in err
 
 
 def test_a_table_comes_back_with_its_texts(source: Path, tmp_path: Path, capfdbinary):
@@ -191,3 +191,39 @@ def test_the_format_of_a_path(tmp_path: Path):
     with pytest.raises(ConfigError, match="name it with --from"):
         format_of_input(tmp_path / "a.txt")
     assert unquote("a%2Fb") == "a/b"
+
+
+def test_what_has_no_name_and_no_place_is_told(tmp_path: Path, capfdbinary):
+    why = (Cue(5, 10, 1.5),)
+    spans = [Span(0, 4, "appeal-to-time", 1.0, why), Span(5, 10, "straw-man"), Span(5, 10, "doubt")]
+    document = Document("a", "Soon, enemies.").with_spans(spans)
+    (tmp_path / "in.json").write_text(dumps(annotation(document, PROVENANCE)))
+    _, _, err = run(capfdbinary, tmp_path / "in.json", tmp_path / "out.tsv")
+    assert "ptc has no name for appeal-to-time: 1 finding left out" in err
+    assert "ptc has no place for the words that carried a finding: those of 1 left out" in err
+    assert (tmp_path / "out.tsv").read_text().count("\n") == 2
+    _, _, err = run(capfdbinary, tmp_path / "in.json", tmp_path / "again.json")
+    assert "left out" not in err
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.sarif", "out.jsonl"])
+def test_how_findings_came_about_survives(source: Path, tmp_path: Path, capfdbinary, name: str):
+    run(capfdbinary, source, tmp_path / name)
+    run(capfdbinary, tmp_path / name, tmp_path / "back.json")
+    before, after = (json.loads(path.read_text()) for path in (source, tmp_path / "back.json"))
+    assert [after[key] for key in ("tool", "model", "settings")] == [before[k] for k in ("tool", "model", "settings")]
+
+
+def test_an_empty_file_and_a_broken_line_are_one_line(source: Path, tmp_path: Path, capfdbinary):
+    (tmp_path / "empty.json").write_bytes(b"")
+    code, _, err = run(capfdbinary, tmp_path / "empty.json", tmp_path / "out.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "its format cannot be told" in err
+    line = dumps(annotation(DOCUMENT, PROVENANCE))
+    (tmp_path / "bad.jsonl").write_text(f"{line}\n\n{line[:40]}\n")
+    code, _, err = run(capfdbinary, tmp_path / "bad.jsonl", tmp_path / "out.json")
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{tmp_path / 'bad.jsonl'}:3: is not JSON" in err
+    for target in ("-", str(source)):
+        code, _, err = run(capfdbinary, source, target, "--to", "corpus")
+        assert (code, err.count("\n")) == (2, 1)

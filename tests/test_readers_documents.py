@@ -13,6 +13,7 @@ import pytest
 from detector.errors import InputError
 from detector.readers.language import foreign_language, language_of
 from detector.readers.limits import Limits
+from detector.readers.package import parsed_markup
 from detector.readers.pdf import paragraphs
 from detector.readers.sources import KINDS, SUFFIXES, Sources
 from detector.readers.subtitles import clock_time
@@ -595,3 +596,76 @@ def test_the_language_is_told_or_left_open():
     assert foreign_language(german) == "de"
     assert foreign_language("Nein!") is None
     assert foreign_language(german, ("en", "de")) is None
+
+
+W = "xmlns:w='http://schemas.openxmlformats.org/wordprocessingml/2006/main'"
+
+
+def paragraph(text: str) -> str:
+    return f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def test_word_forms_are_read_whole_and_text_boxes_once(tmp_path: Path):
+    cell = f"<w:tc>{paragraph('in a form')}</w:tc>"
+    box = f"<w:txbxContent>{paragraph('Boxed.')}</w:txbxContent>"
+    body = (
+        f"<w:tbl><w:tr><w:sdt><w:sdtContent>{cell}</w:sdtContent></w:sdt><w:tc>{paragraph('plain')}</w:tc></w:tr></w:tbl>"
+        f"<w:p><w:r><w:Choice>{box}</w:Choice><w:Fallback>{box}</w:Fallback></w:r></w:p>"
+        f"<w:moveFrom>{paragraph('Gone.')}</w:moveFrom>{paragraph('Stays.')}"
+    )
+    data = docx_with(f"<w:document {W}><w:body>{body}</w:body></w:document>".encode())
+    assert read_bytes_as(tmp_path, "a.docx", data).text.split() == ["in", "a", "form", "plain", "Boxed.", "Stays."]
+
+
+def test_an_attachment_that_is_no_text_leaves_the_message(tmp_path: Path):
+    mail = attached({})
+    mail.add_attachment(bytes(range(256)).replace(b"\0", b""), maintype="text", subtype="plain", filename="log.txt")
+    (tmp_path / "a.eml").write_bytes(mail.as_bytes())
+    body, problem = Sources().read(str(tmp_path / "a.eml"))
+    assert isinstance(body, Document)
+    assert "See below." in body.text
+    assert str(problem).startswith(f"{tmp_path / 'a.eml'}!log.txt: byte ")
+
+
+def test_a_question_mark_in_a_file_name_hides_no_suffix(tmp_path: Path):
+    data = b"1\n00:00:01,000 --> 00:00:02,000\nThey lie.\n"
+    assert read_bytes_as(tmp_path, "Is it true?.srt", data).text == "They lie."
+
+
+def test_web_subtitles_are_unescaped(tmp_path: Path):
+    data = b"WEBVTT\n\n00:01.000 --> 00:02.000\nThem &amp; us &lt;all&gt;\n"
+    assert read_bytes_as(tmp_path, "a.vtt", data).text == "Them & us <all>"
+
+
+def test_the_largest_size_holds_whatever_the_file_is_called(tmp_path: Path):
+    data = (SAMPLES / "article.pdf").read_bytes()
+    (tmp_path / "article").write_bytes(data)
+    small = Sources(limits=Limits(n_bytes=500))
+    for found in (small.read(str(tmp_path / "article")), small.read("-", stdin=io.BytesIO(data))):
+        (problem,) = found
+        assert "has more than 500 bytes: raise the limit with --max-size" in str(problem)
+
+
+def test_a_page_that_says_it_is_utf_16_is_not(tmp_path: Path):
+    page = (SAMPLES / "article.html").read_text(encoding="utf-8")
+    plain = read_bytes_as(tmp_path, "a.html", page.encode()).text
+    stated = page.replace("<head>", '<head><meta charset="utf-16">', 1)
+    assert stated != page
+    assert read_bytes_as(tmp_path, "b.html", stated.encode()).text == plain
+
+
+def test_a_chapter_is_read_in_the_encoding_that_it_states():
+    root = parsed_markup(
+        "<?xml version='1.0' encoding='iso-8859-1'?><html><body><p>über</p></body></html>".encode("latin-1"),
+        id="a",
+        kind="EPUB",
+        extra="epub",
+    )
+    assert root is not None
+    assert "".join(root.itertext()) == "über"
+
+
+@pytest.mark.parametrize("text", ["a na\xefve idea", "na\xefve clich\xe9, the traitors\x92 plan"])
+def test_few_bytes_are_guessed_to_be_western(tmp_path: Path, text: str):
+    document = read_bytes_as(tmp_path, "w.txt", text.encode("latin-1"))
+    assert document.text == text.encode("latin-1").decode("cp1252")

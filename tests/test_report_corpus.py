@@ -21,7 +21,7 @@ from detector.errors import InputError
 from detector.report import corpus, listing
 from detector.report.corpus import corpus_files, page_path
 from detector.report.rates import rates
-from detector.report.results import Result, read_results
+from detector.report.results import Result, read_scored
 from detector.spans import Document, Span
 from detector.techniques import NAMES
 from detector.writers.json import annotation, dumps
@@ -282,11 +282,11 @@ def scored(folder: Path, keep: list[str]) -> Path:
 
 
 def test_what_score_wrote_is_read_where_it_kept_the_texts(tmp_path: Path):
-    ((found, provenance),) = read_results(scored(tmp_path, ["text", "outlet"]))
+    ((found, provenance),) = read_scored(scored(tmp_path, ["text", "outlet"]))
     assert (found.text, found.spans, found.meta["outlet"]) == ("peddling again", (Span(0, 8, "doubt", 0.5),), "Post")
     assert provenance.strictness == "strict"
     with pytest.raises(InputError, match="--keep text"):
-        list(read_results(scored(tmp_path, ["outlet"])))
+        list(read_scored(scored(tmp_path, ["outlet"])))
 
 
 def test_the_command_makes_a_folder_and_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

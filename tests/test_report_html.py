@@ -25,7 +25,7 @@ from detector.report.compare import comparison_page, comparison_rows, shared_quo
 from detector.report.findings import findings, slots
 from detector.report.html import article_page, articles_page, view_article, view_articles
 from detector.report.pages import data_block, palette, style_sheet
-from detector.report.results import read_result_file, read_results
+from detector.report.results import read_result_file, result_files
 from detector.spans import Document, Span, text_hash
 from detector.techniques import NAMES, families
 from detector.writers.json import annotation, dumps
@@ -340,7 +340,11 @@ def test_results_are_read_from_every_shape_that_annotate_writes(tmp_path: Path):
     lines = saved(tmp_path, "lines.jsonl", DOCUMENT, OTHER, several=True)
     assert list(read_result_file(one)) == [(DOCUMENT, PROVENANCE)]
     assert list(read_result_file(lines)) == [(DOCUMENT, PROVENANCE), (OTHER, PROVENANCE)]
-    assert [document.id for document, _ in read_results(tmp_path)] == ["a.txt", "b.txt", "a.txt"]
+    assert [document.id for file in result_files(tmp_path) for document, _ in read_result_file(file)] == [
+        "a.txt",
+        "b.txt",
+        "a.txt",
+    ]
 
 
 def test_what_a_file_says_of_quotations_is_believed(tmp_path: Path):
@@ -513,3 +517,43 @@ def test_errors_are_one_line(run, tmp_path: Path, arguments: list[str], complain
     assert err.count("\n") == 1
     assert not (tmp_path / "x.html").exists()
     assert (tmp_path / "full" / "letters.doc").read_text() == "mine"
+
+
+def test_what_is_no_json_is_left_out_of_a_page(run, tmp_path: Path):
+    saved(tmp_path, "good.json", DOCUMENT)
+    (tmp_path / "bad.json").write_text("not json")
+    code, _, err = run("good.json", "bad.json", "-o", "page.html")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "peddling" in (tmp_path / "page.html").read_text()
+
+
+def test_an_older_report_stays_until_the_new_one_is_made(run, tmp_path: Path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    saved(folder, "1.json", DOCUMENT)
+    assert run("results", "-o", "site")[0] == 0
+    (folder / "2.json").write_text("{")
+    assert run("results", "-o", "site")[0] == 2
+    assert (tmp_path / "site" / "documents" / "0001" / "000001.html").is_file()
+    (folder / "1.json").write_text("{")
+    assert run("results", "-o", "site")[0] == 2  # nothing could be read
+    assert (tmp_path / "site" / "index.html").is_file()
+    assert not list((tmp_path / "site").glob(".*"))
+
+
+def test_other_json_in_a_folder_of_articles_is_none(run, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(command, "load_detector", lambda folder, **_: Scripted())
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    (folder / "a.txt").write_text("They are peddling fear.")
+    (folder / "package.json").write_text('{"name": "x"}')
+    assert run("articles", "-o", "site")[0] == 0
+    assert (tmp_path / "site" / "index.html").is_file()
+
+
+def test_a_date_that_is_none_is_one_line(run, tmp_path: Path, monkeypatch):
+    saved(tmp_path, "good.json", DOCUMENT)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "9" * 14)
+    code, _, err = run("good.json", "-o", "page.html")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "SOURCE_DATE_EPOCH" in err

@@ -154,7 +154,7 @@ def test_seeds_are_averaged_and_refitted_on_all_documents(encoder_folder, tmp_pa
         assert torch.allclose(mean[name], expected, atol=float(expected.abs().max()) / 100)
         assert torch.allclose(last[name], whole[name], atol=float(whole[name].abs().max()) / 100)
     assert held_out_fold(tmp_path / "out" / "held-out") == 0
-    with pytest.raises(ModelError, match=r"model: was trained on all documents of ptc, checkthat; figures on these flatter: measure .*\(sha256:"):
+    with pytest.raises(ModelError, match=r"model: was trained on all documents of ptc, checkthat; .*\(sha256:"):
         held_out_fold(tmp_path / "out" / "model")
     cards = {name: (tmp_path / "out" / name / "README.md").read_text() for name in ("model", "held-out")}
     assert all("| strict |" in card for card in cards.values())
@@ -185,7 +185,7 @@ def test_what_a_model_has_learned_from_goes_back_to_the_one_it_began_with(tmp_pa
     assert learned_from(further, corpora, 0) == ("ptc", "checkthat")
     assert learned_from(further, corpora, 1) == corpora
     (tmp_path / "training.json").write_text(json.dumps(further))
-    with pytest.raises(ModelError, match=r"began with a model that was trained on all documents of ptc, checkthat; .*\(sha256:5c\)"):
+    with pytest.raises(ModelError, match=r"began with .* trained on all documents of ptc, checkthat; .*\(sha256:5c\)"):
         held_out_fold(tmp_path)
 
 

@@ -394,3 +394,40 @@ def test_wrong_files_are_one_line(tmp_path: Path, name: str, junk: bytes):
     error, documents = caught(lambda: list(read_format(FORMATS[name], file, {})))
     assert "\n" not in error
     assert "junk" in error or "annotation" in error or (error, documents) == ("", [])
+
+
+def test_every_line_end_in_a_table_is_quoted():
+    text = "One\rbad lie\nand\r\nmore, he said."
+    document = Document("a", text).with_spans([Span(0, 7, "doubt"), Span(4, 20, "slogans")])
+    written = b"".join(FORMATS["csv"].pieces([document], PROVENANCE)).decode()
+    rows = list(csv.reader(io.StringIO(written, newline="")))
+    assert [row[-1] for row in rows[1:]] == ["One\rbad", "bad lie\nand\r\nmor"]
+
+
+def test_a_long_id_and_a_hidden_one_are_names_of_files(tmp_path):
+    documents = [Document("新闻报道" * 20 + end, f"{end} text.") for end in ("a", "b")] + [Document("../x", "Up.")]
+    FORMATS["brat"].to_path(tmp_path / "brat", documents, PROVENANCE)
+    read = list(FORMATS["brat"].read(tmp_path / "brat"))
+    assert {document.text for document in read} == {document.text for document in documents}
+    assert "../x" in {document.id for document in read}
+    assert not list((tmp_path / "brat").glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["brat", "ptc-corpus"])
+def test_two_texts_of_one_id_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match="'a': is the id of two texts"):
+        FORMATS[name].to_path(tmp_path / "out", [Document("a", "One."), Document("a", "Two.")], PROVENANCE)
+
+
+def test_notes_of_people_in_brat_are_passed_over(tmp_path):
+    FORMATS["brat"].to_path(tmp_path, [Document("a", "Lies.").with_spans([Span(0, 4, "doubt", 0.25)])], PROVENANCE)
+    with (tmp_path / "a.ann").open("a") as file:
+        file.write("#9\tAnnotatorNotes T1\tlow confidence here\n")
+    (document,) = FORMATS["brat"].read(tmp_path)
+    assert [span.confidence for span in document.spans] == [0.25]
+
+
+def test_a_corpus_of_articles_takes_files_of_any_name(tmp_path):
+    documents = [Document("news/article123.txt", "One."), Document("b c.txt", "Two.")]
+    FORMATS["ptc-corpus"].to_path(tmp_path, documents, PROVENANCE)
+    assert [(d.id, d.text) for d in FORMATS["ptc-corpus"].read(tmp_path)] == [("123", "One."), ("b c.txt", "Two.")]

@@ -138,7 +138,7 @@ def command(
     task = Task(
         format=_format(settings, output, why=why),
         output=output,
-        layout=Layout(streams.style(colour=colour, to_file=output not in (None, "-")), _several(paths)),
+        layout=Layout(streams.style(colour=colour, to_file=output not in (None, "-")), _several(paths, input)),
         strictness=settings["strictness"].value,
         selection=selection_of(settings),
         fail_on=FailOn.parse(settings["fail_on"].value),
@@ -151,6 +151,7 @@ def command(
         max_size=settings["max_size"].value,
         max_unpacked=settings["max_unpacked"].value,
     )
+    streams.check_apart(output, paths)
     failures, tally = Failures(), Tally()
     files = failures.report(find_all(paths, glob=settings["glob"].value))
     documents = failures.report_unreadable(files, reading)
@@ -191,9 +192,11 @@ def annotate_documents(documents: Iterable[Document], detector: Detector, task: 
         if task.format in FOLDERS:
             _write_folder(kept, provenance, task)
             return
-        with streams.output(task.output) as write:
+        with streams.output(task.output, worth=lambda: tally.n_documents > 0) as write:
             if task.format is AnnotationFormat.HTML:
                 _write_page([(document, provenance) for document in kept], write)
+            elif task.format is AnnotationFormat.JSON and not task.layout.several:
+                _write_pieces(kept, provenance, task, write)  # which sees whether there is one document, or are several
             elif task.format in RENDERERS:
                 for document in kept:
                     write(RENDERERS[task.format](document, provenance, task.layout))
@@ -224,8 +227,8 @@ def _render_text(document: Document, provenance: Provenance, layout: Layout) -> 
 
 
 def _render_json(document: Document, provenance: Provenance, layout: Layout) -> str:
-    """One object: indented where it is the only one, else on a line of its own."""
-    return dumps(annotation(document, provenance), indent=None if layout.several else 2) + "\n"
+    """One object of several, on a line of its own."""
+    return dumps(annotation(document, provenance)) + "\n"
 
 
 RENDERERS: dict[AnnotationFormat, Renderer] = {
@@ -311,8 +314,10 @@ def _by_suffix(output: str) -> str | None:
     return found.name if found else None
 
 
-def _several(paths: Sequence[str]) -> bool:
+def _several(paths: Sequence[str], kind: inputs.Kind | None) -> bool:
     """Whether the call asks for several documents: more than one path, a folder, an archive or a message with files."""
+    if kind in (inputs.Kind.ZIP, inputs.Kind.EMAIL):
+        return True
     if len(paths) > 1 or paths[0] == STANDARD_INPUT or is_address(paths[0]):
         return len(paths) > 1
     return Path(paths[0]).is_dir() or paths[0].lower().endswith((".zip", ".eml"))

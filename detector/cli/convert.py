@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,10 +49,13 @@ def command(
     if wanted is None:
         raise ConfigError(f"{target}: its suffix means no format: name one with --to ({', '.join(ConvertFormat)})")
     known = {document.id: document for path in texts or () for document in read_texts(path)} if texts else None
+    if wanted.to_path is not None and str(target) == streams.STANDARD_OUTPUT:
+        raise ConfigError(f"{target}: {wanted.name} cannot go to standard output: name a file or folder")
+    streams.check_apart(str(target), [str(source)])
     documents = list(read_format(given, source, known))
     for loss in losses(documents, wanted):
         streams.say(f"warning: {target}: {loss}")
-    write(documents, provenance_in(source, given), wanted, target)
+    write(documents, provenance_of(source, given), wanted, target)
     n_spans = sum(len(document.spans) for document in documents)
     held = f"{counted(len(documents), 'document')} with {counted(n_spans, 'finding')}"
     streams.say(f"{held}: {given.name} to {wanted.name} in {target}")
@@ -79,9 +82,13 @@ def losses(documents: Iterable[Document], wanted: FileFormat) -> Iterator[str]:
     n_unsure = sum(span.confidence != 1.0 for span in spans)
     if n_unsure and "confidence" not in wanted.holds:
         yield f"{wanted.name} holds no confidences: {n_unsure} left out"
-    n_merged = sum("+" in span.technique for span in spans)
-    if n_merged and "merged" not in wanted.holds:
-        yield f"{wanted.name} has no names for joined techniques: {counted(n_merged, 'finding')} left out"
+    n_why = sum(bool(span.why) for span in spans)
+    if n_why and "why" not in wanted.holds:
+        yield f"{wanted.name} has no place for the words that carried a finding: those of {n_why} left out"
+    nameless = Counter(span.technique for span in spans if not wanted.names(span.technique))
+    if nameless:
+        names = ", ".join(sorted(nameless))
+        yield f"{wanted.name} has no name for {names}: {counted(nameless.total(), 'finding')} left out"
     n_meta = sum(bool(document.meta) for document in documents)
     if n_meta and "meta" not in wanted.holds:
         came = f"what came with {counted(n_meta, 'document')} is left out"
@@ -101,17 +108,15 @@ def write(documents: Iterable[Document], provenance: Provenance, wanted: FileFor
             raise InputError(f"{target}: cannot be written ({error.strerror}): name another place") from None
 
 
-def provenance_in(source: Path, given: FileFormat) -> Provenance:
+def provenance_of(source: Path, given: FileFormat) -> Provenance:
     """How the findings came about, where the file says it; otherwise only this program's version."""
     from detector import __version__
     from detector.writers.json import read_provenance
     from detector.writers.provenance import Provenance
 
-    if given.name in ("json", "jsonl"):
-        try:
-            text = source.read_text(encoding="utf-8-sig")
-            first = json.loads(text if text.startswith("{\n") else text.partition("\n")[0])
-            return read_provenance(first[0] if isinstance(first, list) else first)
-        except (OSError, ValueError, IndexError, DetectorError):
-            pass
+    try:
+        if given.stated is not None:
+            return read_provenance(given.stated(source))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, DetectorError):
+        pass  # an older or another program's file
     return Provenance(version=__version__, model_name="", model_hash="")

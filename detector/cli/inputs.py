@@ -92,7 +92,8 @@ class Failures:
 
     def report_unreadable(self, files: Iterable[str], sources: Sources) -> Iterator[Document]:
         """The documents of the files, read one by one; what cannot be read is reported."""
-        for item in sources.read_all(files, stdin=sys.stdin.buffer):
+        # A program that runs in the background may have no standard input at all.
+        for item in sources.read_all(files, stdin=getattr(sys.stdin, "buffer", None)):
             if isinstance(item, InputError):
                 self._add(item)
                 continue
@@ -129,16 +130,22 @@ def told(documents: Iterable[Document]) -> Iterator[Document]:
 
 
 def saved(documents: Iterable[Document], folder: Path | None) -> Iterator[Document]:
-    """The documents, the text of each kept in a file of the folder; raises ConfigError where that fails."""
+    """The documents, the text of each kept in a file of the folder; raises ConfigError where that fails.
+
+    A second text that would get the name of another one gets a longer one.
+    """
+    texts: dict[str, str] = {}
     for document in documents:
         if folder is not None:
             from detector.writers.brat import file_name
 
+            name = file_name(document.id)
+            name = name if name.endswith(".txt") else f"{name}.txt"
+            while texts.setdefault(name, document.text) != document.text:
+                name += ".txt"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                name = file_name(document.id)
-                file = folder / (name if name.endswith(".txt") else f"{name}.txt")
-                file.write_bytes(document.text.encode("utf-8", "replace"))
+                (folder / name).write_bytes(document.text.encode("utf-8", "replace"))
             except OSError as error:
                 raise ConfigError(f"--save-text {folder}: cannot be written ({error.strerror}): name another") from None
         yield document

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,15 @@ from detector.cli.inputs import Failures
 from detector.cli.settings import in_force, selection_of
 from detector.errors import ConfigError, InputError
 from detector.readers.text import STANDARD_INPUT, find_all, find_files, is_address
-from detector.report.results import SUFFIXES, Result, read_result_file, read_results
+from detector.report.results import (
+    Result,
+    holds_results,
+    is_result,
+    is_scored,
+    read_result_file,
+    read_scored,
+    result_files,
+)
 from detector.selection import Selection
 
 if TYPE_CHECKING:
@@ -107,15 +116,19 @@ def make(paths: Sequence[str], source: Source, output: str | None, *, glob: str,
     if len(paths) == 1 and paths[0] and Path(paths[0]).is_dir():
         if compare:
             raise ConfigError(f"--compare {paths[0]}: is a folder: name two texts")
-        write_corpus(source.folder(paths[0], glob=glob), paths[0], output)
+        results = source.folder(paths[0], glob=glob)
+        first = next(results, None)
+        if first is not None or not source.failures.n_failed:
+            write_corpus(results if first is None else chain([first], results), paths[0], output)
         return
-    results = list(source.files(paths))
-    if not results or (compare and source.failures.n_failed):
+    streams.check_apart(output, paths)
+    shown = list(source.files(paths))
+    if not shown or (compare and source.failures.n_failed):
         return
-    if compare and len(results) != 2:
-        raise ConfigError(f"--compare: {len(results)} text{'' if len(results) == 1 else 's'} given: name two")
+    if compare and len(shown) != 2:
+        raise ConfigError(f"--compare: {len(shown)} text{'' if len(shown) == 1 else 's'} given: name two")
     with streams.output(output) as write:
-        write(page(results, compare=compare))
+        write(page(shown, compare=compare))
 
 
 class Source:
@@ -148,19 +161,28 @@ class Source:
         """The results of these files in order; neighbouring articles go through the detector together."""
         articles: list[str] = []
         for path in self.failures.report(find_all([*map(_no_folder, paths)])):
-            if is_address(path) or Path(path).suffix not in SUFFIXES:
+            if is_address(path) or not is_result(path):
                 articles.append(path)
                 continue
             yield from self._annotated(articles)
             articles = []
-            yield from read_result_file(path)
+            yield from self._read([path])
         yield from self._annotated(articles)
 
     def folder(self, folder: str, *, glob: str) -> Iterator[Result]:
-        """The results in a folder: of its JSON where it has some, or of `score`, otherwise of its articles."""
-        if any(path.suffix in SUFFIXES for path in Path(folder).rglob("*")):
-            return read_results(folder)
+        """The results in a folder: of `score`, or of the JSON that annotate wrote, otherwise of its articles."""
+        if is_scored(folder):
+            return read_scored(folder)
+        if (files := result_files(folder)) and (any(map(holds_results, files)) or not any(Path(folder).glob(glob))):
+            return self._read(files)
         return self._annotated(find_files(folder, glob=glob))
+
+    def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
+        for file in files:
+            try:
+                yield from read_result_file(file)
+            except InputError as error:
+                self.failures.report([error])
 
     def _annotated(self, files: Sequence[str]) -> Iterator[Result]:
         if not files:
@@ -198,11 +220,14 @@ def write_corpus(results: Iterable[Result], name: str, output: str | None) -> No
         raise ConfigError(f"{name}: a folder becomes a folder of pages: name one with --output DIR")
     folder = Path(output)
     try:
-        _prepare(folder)
-        for path, text in corpus_files(results, name=Path(name).resolve().name, created=today()):
-            file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8", newline="")
+        _check(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".", suffix=".part", dir=folder) as part:  # an older report stays until the end
+            for path, text in corpus_files(results, name=Path(name).resolve().name, created=today()):
+                file = Path(part) / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8", newline="")
+            _replace(folder, Path(part))
     except OSError as error:
         raise InputError(f"--output {output}: cannot be written ({error.strerror}): name a folder of yours") from None
 
@@ -210,18 +235,29 @@ def write_corpus(results: Iterable[Result], name: str, output: str | None) -> No
 def today() -> date:
     """The date that pages name: of SOURCE_DATE_EPOCH where it is set, as for a build that can be repeated."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(epoch), UTC).date() if epoch.isdecimal() else datetime.now().astimezone().date()
+    if not epoch.isdecimal():
+        return datetime.now().astimezone().date()
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC).date()
+    except (ValueError, OverflowError, OSError):
+        raise ConfigError(f"SOURCE_DATE_EPOCH {epoch:.40}: is no time in seconds since 1970: unset it") from None
 
 
-def _prepare(folder: Path) -> None:
-    """Take the pages of an older report away, so that none of them is left among the new ones."""
+def _check(folder: Path) -> None:
+    """Raises InputError for a folder that holds anything but an older report."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output {folder}: is a file: name a new folder")
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).is_file():
         raise InputError(f"--output {folder}: is not empty and holds no report: name a new folder")
+
+
+def _replace(folder: Path, made: Path) -> None:
+    """Puts the pages that were made in the place of those of an older report, of which none is left among them."""
     (folder / "index.html").unlink(missing_ok=True)
-    for part in ("documents", "data"):
-        shutil.rmtree(folder / part, ignore_errors=True)
+    for name in ("documents", "data", "assets"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for part in made.iterdir():
+        part.rename(folder / part.name)
 
 
 def _no_folder(path: str) -> str:

@@ -16,7 +16,7 @@ from detector.cli.settings import Settings, in_force, selection_of
 from detector.cli.streams import say
 from detector.errors import InputError
 from detector.readers.text import STANDARD_INPUT, find_all, is_address
-from detector.report.results import SUFFIXES, read_result_file
+from detector.report.results import is_result, read_result_file
 
 if TYPE_CHECKING:
     from detector.detect import Detector
@@ -95,7 +95,7 @@ class Texts:
     def reviews(self, paths: Sequence[str]) -> Iterator[Review]:
         """The reviews of these files, in order; what cannot be read is told and left out."""
         for path in self.failures.report(find_all(paths, glob=self._value["glob"])):
-            if not is_address(path) and Path(path).suffix in SUFFIXES:
+            if not is_address(path) and is_result(path):
                 for document, provenance in read_result_file(path):
                     yield self._reviews.add(document, provenance)
                 continue

@@ -11,12 +11,13 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detector.errors import ConfigError
-from detector.selection import QUOTES, FailOn, Selection, technique_names
+from detector.errors import ConfigError, TechniqueError
+from detector.selection import QUOTES, FailOn, Selection, compiled, technique_names
 from detector.techniques import technique
 
 FILE, TABLE_FILE = "detector.toml", "pyproject.toml"
@@ -78,6 +79,17 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _patterns(value: Any) -> tuple[str, ...]:
+    given = _texts(value)
+    for pattern in given:
+        try:
+            compiled(pattern)
+        except ConfigError as error:
+            told = str(error).removeprefix("--ignore-pattern ")
+            raise _Wrong(told.partition(": ")[2] if len(given) == 1 else told) from None
+    return given
+
+
 def _conditions(value: Any) -> tuple[str, ...]:
     given = _texts([str(v) for v in value] if isinstance(value, list | tuple) else value)
     FailOn.parse(given)
@@ -117,7 +129,7 @@ KEYS: dict[str, Key] = {
     "only": Key((), "--only", lambda value: technique_names(_texts(value)), _listed),
     "ignore": Key((), "--ignore", lambda value: technique_names(_texts(value)), _listed),
     "thresholds": Key({}, "--threshold", _thresholds, _pairs),
-    "ignore_patterns": Key((), "--ignore-pattern", _texts, str.splitlines),
+    "ignore_patterns": Key((), "--ignore-pattern", _patterns, str.splitlines),
     "quotes": Key("mark", "--quotes", _choice(*QUOTES), str),
     "language_guard": Key("warn", "--language-guard", _choice(*GUARDS), str),
     "fail_on": Key((), "--fail-on", _conditions, _listed),
@@ -172,7 +184,12 @@ def _stated(file: Path) -> Mapping[str, Any] | None:
     """The settings in a file; None where it has none."""
     try:
         table = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        with suppress(OSError):  # a folder that may not be looked into has no settings for us
+            if file.is_file():
+                raise ConfigError(f"{file}: cannot be read ({error.strerror}): check its permissions") from None
         return None
     except (ValueError, OSError, RecursionError) as error:
         raise ConfigError(f"{file}: is not TOML ({error}): correct it") from None
@@ -199,8 +216,15 @@ def _from_file(name: str, stated: Any, file: Path | None) -> Value:
 
 
 def _value(name: str, value: Any, origin: str) -> Value:
+    where = origin if origin.startswith("-") else f"{origin}: {name}"
     try:
         return Value(KEYS[name].check(value), origin)
     except _Wrong as problem:
-        where = origin if origin.startswith("-") else f"{origin}: {name}"
-        raise ConfigError(f"{where} {value!r:.60}: {problem}") from None
+        raise ConfigError(f"{where} {_shown(value)!r:.60}: {problem}") from None
+    except TechniqueError as error:
+        raise (error if where == origin else ConfigError(f"{where}: {error}")) from None
+
+
+def _shown(value: Any) -> Any:
+    """A value as a message names it: the only one of a list by itself."""
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value

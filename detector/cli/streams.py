@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
 
-from detector.errors import InputError
+from detector.errors import ConfigError, InputError
 from detector.report.terminal import Style
 from detector.report.visible import visible
 
@@ -33,12 +33,16 @@ ColourOption = Annotated[
 
 
 def say(message: str) -> None:
-    """Write one line to standard error, with whatever a terminal would obey made visible."""
+    """Write one line to standard error, what a terminal would obey made visible; nowhere where it is closed."""
+    if sys.stderr is None:
+        return
     typer.echo(visible(message).replace("\n", " "), err=True)
 
 
 def emit(piece: str | bytes) -> None:
     """Write a piece of the result to standard output, whole; a reader that has gone away ends the program quietly."""
+    if sys.stdout is None:
+        raise InputError("standard output is closed: name a file with --output FILE")
     encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
     try:
         # Bytes, because a text stream would change the line ends of the article on some systems.
@@ -49,17 +53,19 @@ def emit(piece: str | bytes) -> None:
 
 
 @contextmanager
-def output(path: str | None) -> Iterator[Write]:
+def output(path: str | None, *, worth: Callable[[], bool] = lambda: True) -> Iterator[Write]:
     """A function that writes pieces of the result: to standard output for None and ``-``, else to a file.
 
-    The file appears under its name when the block ends without an error and something was written, and not before;
-    until then an older file stays as it is. Raises InputError where the file cannot be made.
+    The file appears under its name when the block ends without an error and something was written, or nothing was and
+    that is ``worth`` a file; until then an older file stays as it is. Raises InputError where it cannot be made.
     """
     if path is None or path == STANDARD_OUTPUT:
         yield emit
         return
     target = Path(path).resolve()  # a link keeps pointing where it points
-    if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced, a folder must not be
+    if (
+        _exists(target, shown=path) and not target.is_file()
+    ):  # a device or a pipe cannot be replaced, a folder must not be
         with _opened(target, shown=path) as stream:
             yield lambda piece: _write(stream, piece, place=f"--output {path}")
         return
@@ -69,20 +75,28 @@ def output(path: str | None) -> Iterator[Write]:
             yield lambda piece: _write(stream, piece, place=f"--output {path}")
             n_bytes = stream.tell()
             stream.close()
-            if n_bytes:
+            if n_bytes or worth():
                 os.replace(part, target)
         finally:
             part.unlink(missing_ok=True)
 
 
+def check_apart(output: str | None, paths: Iterable[str]) -> None:
+    """Raises ConfigError where a result would take the place of what it is made of."""
+    for path in paths if output not in (None, STANDARD_OUTPUT) else ():
+        with suppress(OSError, ValueError):  # what cannot be looked at is told of where it is read
+            if Path(path).is_file() and Path(path).samefile(str(output)):
+                raise ConfigError(f"--output {output}: is what is read: name another file")
+
+
 def on_terminal() -> bool:
     """Whether standard output is a terminal."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def style(*, colour: bool | None, to_file: bool) -> Style:
     """How results are shown where they go: on a terminal, in a pipe, or in a file that ``--output`` names."""
-    terminal = not to_file and sys.stdout.isatty()
+    terminal = not to_file and on_terminal()
     coloured = bool(colour) if to_file else wants_colour(colour, terminal=terminal, environment=os.environ)
     width = shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if terminal else _columns(os.environ) or PIPE_WIDTH
     return Style(colour=coloured, safe=terminal or coloured, width=width)
@@ -103,6 +117,13 @@ def _columns(environment: Mapping[str, str]) -> int:
     """The width that COLUMNS asks for; 0 where it is not set or no number."""
     columns = environment.get("COLUMNS", "")
     return int(columns) if columns.isdecimal() and len(columns) < 6 else 0
+
+
+def _exists(file: Path, *, shown: str) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:
+        raise InputError(f"--output {shown}: cannot be written ({error.strerror}): name a file of yours") from None
 
 
 def _opened(file: Path, *, shown: str) -> BinaryIO:

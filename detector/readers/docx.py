@@ -51,14 +51,28 @@ def _paragraphs(body: _Element) -> Iterator[tuple[str, bool]]:
     """The text of each paragraph or table row, and whether it is a block quote."""
     in_row: set[_Element] = set()
     for element in body.iter("{*}p", "{*}tr"):
-        if element in in_row:
+        if element in in_row or not _is_kept(element):
             continue
         if _name(element) == "tr":
             in_row.update(element.iter("{*}p", "{*}tr"))
-            cells = (" ".join(map(_text, cell.iter("{*}p"))) for cell in element.iterchildren("{*}tc"))
+            cells = (" ".join(_text(p) for p in cell.iter("{*}p") if _is_kept(p)) for cell in _cells(element))
             yield "\t".join(cells), False
         else:
             yield _text(element), _is_quote(element)
+
+
+def _cells(row: _Element) -> Iterator[_Element]:
+    """The cells of a table row; forms have some in a content control."""
+    for child in row.iterchildren():
+        if _name(child) == "tc":
+            yield child
+        elif _name(child) in ("sdt", "sdtContent"):
+            yield from _cells(child)
+
+
+def _is_kept(element: _Element) -> bool:
+    """Whether an element is not in what was deleted, or in what Word keeps for programs that cannot show the rest."""
+    return not _DELETED.intersection(_around(element))
 
 
 def _add_notes(blocks: Blocks, package: Package, body: _Element, kind: str, id: str) -> None:
@@ -67,7 +81,7 @@ def _add_notes(blocks: Blocks, package: Package, body: _Element, kind: str, id: 
     if part not in package:
         return
     notes = {_id(note): note for note in _parsed(package, part, id).iter(f"{{*}}{kind}")}
-    kept = (one for one in body.iter(f"{{*}}{kind}Reference") if not _DELETED.intersection(_around(one)))
+    kept = filter(_is_kept, body.iter(f"{{*}}{kind}Reference"))
     referred = (notes[number] for number in dict.fromkeys(map(_id, kept)) if number in notes)
     for n, note in enumerate(referred, start=1):
         blocks.anchor(f"{kind} {n}")

@@ -73,7 +73,10 @@ def _attached(part: MIMEPart, name: str) -> bytes:
     data = _payload(part)
     if part.get_content_type() != "text/plain" or b"\0" in data:
         return data
-    return decode_text(data, id=name, declared=part.get_content_charset())[0].encode("utf-8", "surrogatepass")
+    try:
+        return decode_text(data, id=name, declared=part.get_content_charset())[0].encode("utf-8", "surrogatepass")
+    except InputError:
+        return data  # whoever reads it will say so, of this attachment alone
 
 
 def _parsed(data: bytes) -> EmailMessage:

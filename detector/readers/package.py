@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _PIECE = 65_536
+_STATED = re.compile(rb"""\s*<\?xml[^>]{0,100}encoding\s*=\s*["']([\w.:-]{2,40})""")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
 
 
@@ -90,7 +92,7 @@ def parsed_xml(data: bytes, *, id: str, kind: str, extra: str) -> _Element:
 def parsed_markup(data: bytes | str, *, id: str, kind: str, extra: str) -> _Element | None:
     """The root of an HTML or XHTML part, mended where it is broken; None for an empty one."""
     etree = _etree(id, kind, extra)
-    encoding = "utf-8" if isinstance(data, bytes) and _is_utf8(data) else None
+    encoding = _encoding(data) if isinstance(data, bytes) else None
     parser = etree.HTMLParser(no_network=True, huge_tree=False, encoding=encoding)
     try:
         root: _Element | None = etree.fromstring(data, parser)
@@ -99,12 +101,17 @@ def parsed_markup(data: bytes | str, *, id: str, kind: str, extra: str) -> _Elem
     return root
 
 
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def _encoding(data: bytes) -> str | None:
+    """UTF-8 where the bytes are that, else what their XML declaration says; None where it says nothing of use."""
+    stated = _STATED.match(data)
+    for name in ("utf-8", stated[1].decode("ascii") if stated else None):
+        try:
+            if name:
+                data.decode(name)
+                return name
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return None
 
 
 def _etree(id: str, kind: str, extra: str) -> Any:

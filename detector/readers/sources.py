@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 
 from detector.errors import DetectorError, InputError
 from detector.readers.limits import Limits
-from detector.readers.text import STANDARD_INPUT, file_bytes, is_address, read_bytes
+from detector.readers.text import STANDARD_INPUT, file_bytes, is_address, read_bytes, too_large
 from detector.spans import Document
 
 SUFFIXES = {
@@ -64,7 +64,9 @@ class Sources:
         """The documents of one file, address or, for ``-``, of ``stdin``; an error stands in the place of each
         that cannot be read."""
         try:
-            if path == STANDARD_INPUT and stdin is not None:
+            if path == STANDARD_INPUT:
+                if stdin is None:
+                    raise InputError("-: standard input is closed: name a file")
                 yield from self._documents(stdin.read(), id=path)
             elif is_address(path):
                 yield self._fetched(path)
@@ -103,6 +105,8 @@ class Sources:
         self, data: bytes, *, id: str, depth: int = 0, kind: str | None = None
     ) -> Iterator[Document | InputError]:
         kind = kind or (self.kind if depth == 0 else None) or kind_of(data, id)
+        if depth == 0 and kind != "text" and len(data) > self.limits.n_bytes:
+            raise too_large(id, self.limits.n_bytes)
         if kind == "email":
             yield from self._mail(data, id, depth)
             return
@@ -144,7 +148,7 @@ def kind_of(data: bytes, name: str) -> str:
     >>> kind_of(b"%PDF-1.7", "report"), kind_of(b"Once upon", "story.md"), kind_of(b"", "x.eml")
     ('pdf', 'text', 'email')
     """
-    suffix = PurePath(name.partition("?")[0]).suffix.lower()
+    suffix = PurePath(name.partition("?")[0] if is_address(name) else name).suffix.lower()
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
     if data.startswith(b"%PDF-"):

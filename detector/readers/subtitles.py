@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from html import unescape
 from typing import Any
 
 from detector.errors import InputError
@@ -33,6 +34,7 @@ def read_subtitles(data: bytes, *, id: str, limits: Limits) -> Document:
         spoken, styling = _apart(cue.text)
         if not cue.is_comment and not _DRAWING.search(styling):
             blocks.anchor(clock_time(cue.start))
+            spoken = unescape(spoken) if text.lstrip("\ufeff").startswith("WEBVTT") else spoken
             blocks.add(one_line(_SPACE.sub(" ", spoken)), between="\n")
     if not blocks.text:
         raise InputError(f"{id}: no subtitle was found in it: give an .srt, .vtt or .ass file")

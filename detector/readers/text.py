@@ -35,6 +35,7 @@ _GUESSES = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "iso8859_2", "iso8859_15"),
     *("koi8_r", "koi8_u", "mac_roman", "shift_jis", "cp932", "euc_jp", "euc_kr", "gb18030", "big5"),
 )
+_LATIN = frozenset({"cp1250", "cp1254", "cp1257", "iso8859_2", "iso8859_15"})
 _ENOUGH = 65_536  # bytes that a guess looks at
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 
@@ -58,8 +59,13 @@ def file_bytes(path: str | Path, *, n_bytes: int | None = None) -> bytes:
     except OSError as error:
         raise InputError(_refusal(path, error)) from None
     if n_bytes is not None and len(data) > n_bytes:
-        raise InputError(f"{path}: has more than {n_bytes:,} bytes: raise the limit with --max-size, or split it")
+        raise too_large(path, n_bytes)
     return data
+
+
+def too_large(place: str | Path, n_bytes: int) -> InputError:
+    """The error about a file of more bytes than these."""
+    return InputError(f"{place}: has more than {n_bytes:,} bytes: raise the limit with --max-size, or split it")
 
 
 def read_standard_input(stream: BinaryIO) -> Document:
@@ -106,7 +112,11 @@ def _guessed(data: bytes, id: str, error: UnicodeDecodeError) -> tuple[str, str,
     start = max(0, error.start - _ENOUGH // 2)
     best = from_bytes(data[start : start + _ENOUGH], cp_isolation=list(_GUESSES)).best()
     try:
-        encoding = "cp1252" if best and "cp1252" in best.could_be_from_charset else best.encoding if best else "ascii"
+        encoding = best.encoding if best else "ascii"
+        if best and (encoding in _LATIN or "cp1252" in best.could_be_from_charset):
+            encoding = (
+                _readable(data, "cp1252") or encoding
+            )  # a few bytes do not tell them apart, and English is likely
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = "\0"
@@ -114,6 +124,14 @@ def _guessed(data: bytes, id: str, error: UnicodeDecodeError) -> tuple[str, str,
         raise InputError(_undecodable(id, error)) from None
     warning = f"not UTF-8 (byte {error.start}): read as {encoding}, which is a guess: save it as UTF-8 to be sure"
     return text, encoding, [warning]
+
+
+def _readable(data: bytes, encoding: str) -> str | None:
+    """The encoding, if these bytes are text in it."""
+    try:
+        return None if _NOT_TEXT.search(data.decode(encoding)) else encoding
+    except UnicodeDecodeError:
+        return None
 
 
 def is_address(path: str) -> bool:
@@ -132,9 +150,15 @@ def find_files(path: str, *, glob: str = "*.txt") -> list[str]:
     if not path:  # which Path would take for the working folder: the usual slip is an unset variable
         raise InputError("'': an empty path names no file: name a file or a folder, such as '.'")
     folder = Path(path)
-    if not folder.exists():
-        raise InputError(f"{path}: there is no such file or folder: check the spelling")
-    return sorted(_matches(folder, glob)) if folder.is_dir() else [path]
+    try:
+        if not folder.exists():
+            raise InputError(f"{path}: there is no such file or folder: check the spelling")
+        if folder.is_dir():
+            next(folder.iterdir(), None)  # or a folder that may not be read would look like an empty one
+            return sorted(_matches(folder, glob))
+    except OSError as error:
+        raise InputError(_refusal(path, error)) from None
+    return [path]
 
 
 def find_all(paths: Sequence[str], *, glob: str = "*.txt") -> Iterator[str | InputError]:

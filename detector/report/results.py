@@ -16,27 +16,41 @@ from detector.writers.carried import checked_document
 from detector.writers.json import read_annotation, read_provenance
 from detector.writers.provenance import Provenance
 
-SUFFIXES = (".json", ".jsonl")
+SUFFIXES = (".json", ".jsonl", ".ndjson")
 _SCORED = "manifest.json"  # what `score` writes beside its part files
 Result = tuple[Document, Provenance]
 
 
-def read_results(folder: str | Path) -> Iterator[Result]:
-    """Every document in a folder of `detector score`, or in the JSON and JSONL files that `annotate` wrote, by name.
+def is_scored(folder: str | Path) -> bool:
+    """Whether `detector score` wrote this folder."""
+    return (Path(folder) / _SCORED).is_file()
 
-    Raises InputError where the folder has neither, where `score` kept no texts, and for what is not as it was written.
-    """
-    if (Path(folder) / _SCORED).is_file():
-        from detector.batch.results import read_documents  # brings pyarrow along, so it waits until here
 
-        for document, provenance in read_documents(str(folder)):
-            yield _checked(document), provenance
-        return
-    files = sorted(path for path in Path(folder).rglob("*") if path.suffix in SUFFIXES and path.is_file())
-    if not files:
-        raise InputError(f"{folder}: no .json or .jsonl file in this folder: write some with annotate --format json")
-    for file in files:
-        yield from read_result_file(file)
+def read_scored(folder: str | Path) -> Iterator[Result]:
+    """Every document in a folder of `detector score`. Raises InputError where it kept no texts."""
+    from detector.batch.results import read_documents  # brings pyarrow along, so it waits until here
+
+    for document, provenance in read_documents(str(folder)):
+        yield _checked(document), provenance
+
+
+def is_result(path: str | Path) -> bool:
+    """Whether a file is JSON by its name, and so no article."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+def result_files(folder: str | Path) -> list[Path]:
+    """The JSON and JSONL files in a folder and in those inside it, by name."""
+    return sorted(path for path in Path(folder).rglob("*") if is_result(path) and path.is_file())
+
+
+def holds_results(file: Path) -> bool:
+    """Whether the first thing in a file is what annotate writes, or would be if it were whole."""
+    try:
+        _, record = next(_records(file), ("", None))
+    except InputError:
+        return False
+    return isinstance(record, dict) and "schema_version" in record
 
 
 def read_result_file(file: str | Path) -> Iterator[Result]:

@@ -7,6 +7,7 @@ named after the id, with ``%2F`` for a slash and the like.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from detector.writers.carried import checked, reading, refuse, utf8
 from detector.writers.provenance import Provenance
 
 _NOTE = "confidence "
+_CONFIDENCE = re.compile(rf"#\d+\tAnnotatorNotes (T\d+)\t{_NOTE}([\d.e-]+)")
+_LONGEST_NAME = 240
 _BREAKS = re.compile("[\r\n]+")
 _CONF = "[relations]\n\n[events]\n\n[attributes]\n"
 
@@ -27,8 +30,11 @@ def write_brat(folder: Path, documents: Iterable[Document], provenance: Provenan
     """Writes a folder that brat can open, made if need be; raises InputError for a span that cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     types = dict.fromkeys(NAMES)
+    texts: dict[str, str] = {}
     for document in documents:
         base = file_name(document.id)
+        if texts.setdefault(base, document.text) != document.text:
+            raise InputError(f"{document.id!r:.60}: is the id of two texts, and a file is named after it: rename one")
         (folder / f"{base}.txt").write_bytes(utf8(document.text, place=document.id))
         (folder / f"{base}.ann").write_bytes(utf8("".join(_lines(document)), place=document.id))
         types |= dict.fromkeys(_type(span.technique) for span in document.spans)
@@ -47,20 +53,33 @@ def read_brat(folder: Path) -> Iterator[Document]:
         with reading(file, "brat standoff"):
             text = file.with_suffix("").with_name(file.name.removesuffix(".ann") + ".txt").read_bytes().decode("utf-8")
             lines = file.read_bytes().decode("utf-8-sig").split("\n")
-            yield Document(unquote(file.name.removesuffix(".ann")), text).with_spans(_spans(lines, text, file))
+            yield Document(unquote(file.name.removesuffix(".ann"), errors="surrogatepass"), text).with_spans(
+                _spans(lines, text, file)
+            )
 
 
 def file_name(id: str) -> str:
-    """The id as the name of a file on any system, from which `unquote` gives it back.
+    """The id as the name of a file on any system, and no hidden one, from which `unquote` gives it back.
+
+    A long one is cut, and ends in a hash of the id. Raises InputError for an empty one.
 
     >>> file_name("news/a b.txt")
     'news%2Fa%20b.txt'
     """
-    name = quote(id.encode("utf-8", "surrogatepass"), safe="@=+,()'!~")
-    name = name if name.strip(".") else name.replace(".", "%2E")
-    if not name or len(name) > 240:
-        raise InputError(f"{id!r:.60}: this id is no name for a file (it is empty or too long): rename the document")
+    name = _quoted(id)
+    if not name:
+        raise InputError("'': this id is no name for a file (it is empty): name the document")
+    if len(name) > _LONGEST_NAME:
+        digest, kept = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:16], id[:_LONGEST_NAME]
+        while len(_quoted(kept)) > _LONGEST_NAME - 17:
+            kept = kept[:-1]
+        name = f"{_quoted(kept)}~{digest}"
     return name
+
+
+def _quoted(id: str) -> str:
+    name = quote(id.encode("utf-8", "surrogatepass"), safe="@=+,()'!~")
+    return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
 def _lines(document: Document) -> Iterator[str]:
@@ -97,9 +116,8 @@ def _spans(lines: Iterable[str], text: str, file: Path) -> list[Span]:
             stated[key] = [(*part, _technique(name)) for part in _joined(parts, text)]
             for start, end, technique in stated[key]:
                 checked(start, end, technique, text, place=place)
-        elif line.startswith("#") and _NOTE in line:
-            _, middle, note = line.rstrip("\r").split("\t")
-            confidences[middle.split()[-1]] = float(note.removeprefix(_NOTE))
+        elif line.startswith("#") and (found := _CONFIDENCE.fullmatch(line.rstrip("\r"))):
+            confidences[found[1]] = float(found[2])
     return [
         checked(start, end, technique, text, place=str(file), confidence=confidences.get(key, 1.0))
         for key, parts in stated.items()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from detector.corpora import read_jsonl, read_semeval2021, write_jsonl, write_semeval2021
 from detector.errors import ConfigError, CorpusError, InputError
 from detector.spans import Document
+from detector.techniques import inventory
 from detector.writers import (
     brat,
     conll,
@@ -34,8 +36,9 @@ ToPath = Callable[[Path, Iterable[Document], Provenance], None]
 class FileFormat:
     """A format. ``pieces`` makes the bytes of one file; ``to_path`` writes to a path (a folder, if ``folder``).
 
-    ``holds``: which of confidence, meta (with the characters read) and merged (joined techniques) survive.
-    ``read_with`` reads a format without texts, given these.
+    ``holds``: which of confidence, meta and why (the words that carried a finding) survive; ``inventory`` names the
+    techniques, where not all of them can be named. ``read_with`` reads a format without texts, given these; ``stated``
+    finds what a file says of how its findings came about, as the JSON of annotate has it.
     """
 
     name: str
@@ -44,9 +47,15 @@ class FileFormat:
     to_path: ToPath | None = None
     read: Callable[[Path], Iterator[Document]] | None = None
     read_with: Callable[[Path, Texts | None], Iterator[Document]] | None = None
+    stated: Callable[[Path], Mapping[str, Any]] | None = None
     holds: frozenset[str] = frozenset()
+    inventory: str | None = None
     folder: bool = False
     binary: bool = False
+
+    def names(self, technique: str) -> bool:
+        """Whether there is a name in it for a technique, or for joined ones."""
+        return self.inventory is None or inventory(self.inventory).foreign(technique) is not None
 
 
 def write_jsonl_annotations(documents: Iterable[Document], provenance: Provenance) -> Iterator[bytes]:
@@ -74,66 +83,95 @@ def read_annotations(path: Path) -> Iterator[Document]:
             value = json.loads(text)
             records = value if isinstance(value, list) else [value]
         except json.JSONDecodeError:
-            records = [json.loads(line) for line in text.split("\n") if line.strip()]
+            records = list(_lines(path, text))
         yield from map(read_annotation, records)
 
 
-_ALL = frozenset(["confidence", "meta", "merged"])
+def _lines(path: Path, text: str) -> Iterator[Any]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            if line.strip():
+                yield json.loads(line)
+        except ValueError as error:
+            raise CorpusError(f"{path}:{number}: is not JSON ({error}): write it with annotate --format json") from None
+
+
+def _stated_in_json(path: Path) -> Mapping[str, Any]:
+    """The first object of a file that `read_annotations` reads."""
+    text = path.read_text(encoding="utf-8-sig")
+    first: Any = json.loads(text if text.startswith(("{\n", "[")) else text.partition("\n")[0])
+    found: Mapping[str, Any] = first[0] if isinstance(first, list) else first
+    return found
+
+
+_MOST = frozenset(["confidence", "meta"])
+_ALL = _MOST | {"why"}
 FORMATS = {
     one.name: one
     for one in (
-        FileFormat("json", (".json",), pieces=write_json_annotations, read=read_annotations, holds=_ALL),
-        FileFormat("jsonl", (".jsonl", ".ndjson"), pieces=write_jsonl_annotations, read=read_annotations, holds=_ALL),
-        FileFormat("csv", (".csv",), pieces=table.write_csv, read_with=table.read_csv, holds=_ALL),
+        FileFormat(
+            "json", (".json",), pieces=write_json_annotations, read=read_annotations, stated=_stated_in_json, holds=_ALL
+        ),
+        FileFormat(
+            "jsonl",
+            (".jsonl", ".ndjson"),
+            pieces=write_jsonl_annotations,
+            read=read_annotations,
+            stated=_stated_in_json,
+            holds=_ALL,
+        ),
+        FileFormat("csv", (".csv",), pieces=table.write_csv, read_with=table.read_csv, holds=_MOST),
         FileFormat(
             "parquet",
             (".parquet",),
             pieces=parquet.write_parquet,
             read=parquet.read_parquet,
-            holds=_ALL,
+            stated=parquet.stated_in,
+            holds=_MOST,
             binary=True,
         ),
-        FileFormat("line", pieces=lines.write_lines),
-        FileFormat("github", pieces=lines.write_github),
-        FileFormat("sarif", (".sarif",), pieces=sarif.write_sarif, read=sarif.read_sarif, holds=_ALL),
+        FileFormat("line", pieces=lines.write_lines, holds=frozenset(["confidence"])),
+        FileFormat("github", pieces=lines.write_github, holds=frozenset(["confidence"])),
         FileFormat(
-            "brat", to_path=brat.write_brat, read=brat.read_brat, holds=frozenset(["confidence", "merged"]), folder=True
+            "sarif", (".sarif",), pieces=sarif.write_sarif, read=sarif.read_sarif, stated=sarif.stated_in, holds=_MOST
         ),
+        FileFormat("brat", to_path=brat.write_brat, read=brat.read_brat, holds=frozenset(["confidence"]), folder=True),
         FileFormat(
-            "label-studio", pieces=label_studio.write_label_studio, read=label_studio.read_label_studio, holds=_ALL
+            "label-studio", pieces=label_studio.write_label_studio, read=label_studio.read_label_studio, holds=_MOST
         ),
         FileFormat(
             "conll",
             (".conll", ".iob", ".iob2"),
             pieces=conll.write_conll,
             read=conll.read_conll,
-            holds=frozenset(["merged"]),
         ),
-        FileFormat("spacy", (".spacy",), pieces=spacy.write_docbin, read=spacy.read_docbin, holds=_ALL, binary=True),
+        FileFormat("spacy", (".spacy",), pieces=spacy.write_docbin, read=spacy.read_docbin, holds=_MOST, binary=True),
         FileFormat(
             "web-annotation",
             (".jsonld",),
             pieces=web_annotation.write_web_annotation,
             read_with=web_annotation.read_web_annotation,
-            holds=_ALL,
+            holds=_MOST,
         ),
-        FileFormat("ptc", (".tsv", ".ptc"), pieces=ptc.write_ptc_rows),
+        FileFormat("ptc", (".tsv", ".ptc"), pieces=ptc.write_ptc_rows, inventory=ptc.SUBMISSION),
         FileFormat(
             "ptc-corpus",
             to_path=ptc.write_ptc_folder,
             read=ptc.read_ptc_folder,
+            inventory="detector",
             folder=True,
         ),
         FileFormat(
             "corpus",
             to_path=lambda path, documents, _: write_jsonl(path, documents),
             read=lambda path: iter(read_jsonl(path).documents),
-            holds=_ALL,
+            holds=_MOST,
         ),
         FileFormat(
             "semeval2021",
             to_path=lambda path, documents, _: write_semeval2021(path, documents),
             read=lambda path: iter(read_semeval2021(path).documents),
+            inventory="semeval-2021",
         ),
     )
 }
@@ -170,7 +208,8 @@ def _json_format(path: Path) -> str:
         try:
             value = json.loads(text)
         except json.JSONDecodeError:
-            value = json.loads(next(line for line in text.split("\n") if line.strip()))
+            lines = (line for line in text.split("\n") if line.strip())
+            value = json.loads(next(lines, "{}"))
         first = (value[0] if value else {}) if isinstance(value, list) else value
         if not isinstance(first, dict):
             raise CorpusError(f"{path}: holds no objects: name a file that annotate or a tool for annotation wrote")

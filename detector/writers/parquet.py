@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,14 @@ def read_parquet(path: Path) -> Iterator[Document]:
             yield document.with_spans(spans, n_read=row["n_characters_read"])
 
 
+def stated_in(path: Path) -> Mapping[str, Any]:
+    """What the file's metadata say of tool, model and settings."""
+    import pyarrow.parquet as pq
+
+    found: Mapping[str, Any] = json.loads(pq.read_schema(path).metadata[b"rhetoric-detector"])
+    return found
+
+
 def _groups(documents: Iterable[Document]) -> Iterator[list[dict[str, Any]]]:
     rows: list[dict[str, Any]] = []
     for document in documents:
@@ -63,9 +71,8 @@ def _groups(documents: Iterable[Document]) -> Iterator[list[dict[str, Any]]]:
 
 def _row(document: Document) -> dict[str, Any]:
     utf8(document.text, place=document.id)
-    utf8(document.id, place=f"the id {document.id}")
     return {
-        "id": document.id,
+        "id": document.id.encode("utf-8", "replace").decode(),  # the name of a file may hold half a surrogate pair
         "text": document.text,
         "text_hash": text_hash(document.text),
         "n_characters": len(document.text),

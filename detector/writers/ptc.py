@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from detector.corpora import read_ptc, write_articles, write_labels
 from detector.errors import InputError
 from detector.metrics import named_ranges
 from detector.spans import Document, merge_ranges
 from detector.techniques import inventory
+from detector.writers.brat import file_name
 from detector.writers.provenance import Provenance
 
 SUBMISSION = "ptc-14"
@@ -36,21 +39,26 @@ def write_ptc_rows(documents: Iterable[Document], provenance: Provenance) -> Ite
 
 
 def write_ptc_folder(folder: Path, documents: Iterable[Document], provenance: Provenance) -> None:
-    """Writes articles and labels into one folder; raises InputError for an id that no article can have."""
-    kept = list(documents)
-    for document in kept:
-        if not re.fullmatch(r"[^\0\t\r\n./\\\ud800-\udfff]+", document.id):
-            raise InputError(
-                f"{document.id!r:.60}: an id in this layout has no dot, slash, tab, NUL or half of a surrogate pair: "
-                "rename the document"
-            )
+    """Writes articles and labels into one folder.
+
+    An id becomes one that an article can have: that of ``article123.txt`` is ``123``, others are percent-encoded.
+    Raises InputError where two texts would get one.
+    """
+    kept: list[Document] = []
+    texts: dict[str, str] = {}
+    for document in documents:
+        id = file_name(_id(document)).replace(".", "%2E")
+        if texts.setdefault(id, document.text) != document.text:
+            raise InputError(f"{document.id!r:.60}: is the id of two texts, and a file is named after it: rename one")
+        kept.append(replace(document, id=id))
     write_articles(folder, kept)
     write_labels(folder, kept, inventory("detector"))
 
 
 def read_ptc_folder(folder: Path) -> Iterator[Document]:
     """The articles of a folder with the labels in it."""
-    yield from read_ptc(folder, folder).documents
+    for document in read_ptc(folder, folder).documents:
+        yield replace(document, id=unquote(document.id, errors="surrogatepass"))
 
 
 def _id(document: Document) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -47,16 +47,22 @@ def read_sarif(path: Path) -> Iterator[Document]:
     log = loaded_json(path, "SARIF with the texts in it")
     with reading(path, "SARIF with the texts in it"):
         for run in log["runs"]:
+            results = defaultdict(list)
+            for result in run["results"]:
+                place = result["locations"][0]["physicalLocation"]["artifactLocation"]
+                results[place["index"]].append(result)
             for index, artifact in enumerate(run["artifacts"]):
-                id, text = unquote(artifact["location"]["uri"]), artifact["contents"]["text"]
+                id, text = unquote(artifact["location"]["uri"], errors="surrogatepass"), artifact["contents"]["text"]
                 meta = artifact.get("properties", {})
                 document = Document(id, text, meta=meta.get("meta", {}), n_read=meta.get("n_characters_read"))
-                spans = [
-                    _span(r, document.text, f"{path}: {id}")
-                    for r in run["results"]
-                    if r["locations"][0]["physicalLocation"]["artifactLocation"]["index"] == index
-                ]
+                spans = [_span(result, document.text, f"{path}: {id}") for result in results[index]]
                 yield document.with_spans(spans, n_read=document.n_read)
+
+
+def stated_in(path: Path) -> Mapping[str, Any]:
+    """What a log that `write_sarif` made says of tool, model and settings."""
+    run = loaded_json(path, "SARIF")["runs"][0]
+    return {"tool": run["tool"]["driver"], **run["properties"]}
 
 
 def _span(result: dict[str, Any], text: str, place: str) -> Any:

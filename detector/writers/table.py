@@ -57,15 +57,22 @@ def read_csv(path: Path, texts: Texts | None = None) -> Iterator[Document]:
 
 def _rows_of(file: TextIO) -> Iterator[dict[str, str]]:
     try:
-        yield from csv.DictReader(file, strict=True)
+        reader = csv.DictReader(file, strict=True)
+        if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
+            raise ValueError(f"it has no column {missing[0]}")
+        yield from reader
     except csv.Error as error:
         raise ValueError(error) from None
 
 
 def _rows(rows: Iterable[Iterable[object]]) -> bytes:
+    return "".join(map(_line, rows)).encode("utf-8", "replace")
+
+
+def _line(row: Iterable[object]) -> str:
     written = io.StringIO(newline="")
-    csv.writer(written, lineterminator="\n").writerows(rows)
-    return written.getvalue().encode("utf-8", "replace")
+    csv.writer(written, lineterminator="\r\n").writerow(row)  # what ends a line is quoted: of "\n" alone, no "\r"
+    return written.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: object) -> object:

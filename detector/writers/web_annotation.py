@@ -41,7 +41,7 @@ def read_web_annotation(path: Path, texts: Texts | None = None) -> Iterator[Docu
     spans: dict[str, list[Span]] = {}
     with reading(path, "a page of Web Annotations"):
         for item in page["items"]:
-            id = unquote(item["target"]["source"])
+            id = unquote(item["target"]["source"], errors="surrogatepass")
             place = f"{path}: {item.get('id', id)!r:.60}"
             text = text_of(id, texts, place=place).text
             selectors = {selector["type"]: selector for selector in item["target"]["selector"]}
