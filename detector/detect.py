@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -32,10 +32,6 @@ TOKENIZED_CHARACTERS = 200_000
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-
-
-if TYPE_CHECKING:
-    from detector.model import ModelFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +114,6 @@ class Detector:
         self.settings = settings
         self.model_hash = model_hash
         self.likeness = likeness
-
-    @classmethod
-    def from_folder(cls, loaded: ModelFolder, *, device: str = CPU) -> Detector:
-        """A detector over a loaded model folder, in torch."""
-        from detector.backends.torch import TorchBackend
-
-        backend = TorchBackend(loaded.model, loaded.info, device=device)
-        return cls(backend, loaded.info, loaded.tokenizer, dict(loaded.settings), loaded.hash)
 
     @property
     def name(self) -> str:

@@ -482,6 +482,7 @@ def test_ptc_round_trip(tmp_path_factory, documents):
     write_articles(folder / "articles", documents)
     write_labels(folder / "labels", documents, inventory("ptc-14"))
     write_tc(folder / "tc.tsv", documents, inventory("ptc-14"))
+    documents = sorted(documents, key=lambda document: f"article{document.id}.txt")
     for labels in (folder / "labels", folder / "tc.tsv"):
         assert list(read_ptc(folder / "articles", labels, spelling=inventory("ptc-14")).documents) == documents
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from detector.cli import app
 from detector.corpora import folds, read_jsonl, read_ptc, read_semeval2021, write_articles, write_jsonl, write_labels
+from detector.errors import InputError
 from detector.evaluate import Predictions, score, summary, total
 from detector.metrics import flc, named_ranges, si, tc
 from detector.spans import Document, Span
@@ -199,3 +200,24 @@ def test_missing_input_is_one_line(tmp_path, capsys, monkeypatch, arguments, say
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("format", ["jsonl", "semeval2021"])
+def test_classify_takes_spans_without_a_technique(tmp_path, tiny_model_folder, format):
+    spans = [
+        {"start": 0, "end": 4},
+        {"start": 0, "end": 4, "technique": None},
+        {"start": 0, "end": 4, "technique": "?"},
+    ]
+    row = {"id": "a", "text": "Lies and lies.", {"jsonl": "spans", "semeval2021": "labels"}[format]: spans}
+    (tmp_path / "in").write_text(json.dumps(row if format == "jsonl" else [row]))
+    options = ["--corpus", format, "--file", tmp_path / "in", "--model", tiny_model_folder]
+    invoke("classify", *options, "-o", tmp_path / "out")
+    written = json.loads((tmp_path / "out").read_text())
+    named = written["spans"] if format == "jsonl" else written[0]["labels"]
+    assert len(named) == 3
+    assert all(span["technique"] not in ("", "?", None) for span in named)
+    (tmp_path / "folder").mkdir()
+    result = CliRunner().invoke(app, ["classify", *map(str, options), "-o", str(tmp_path / "folder")])
+    assert isinstance(result.exception, InputError)
+    assert "cannot be written (Is a directory)" in str(result.exception)

@@ -927,3 +927,49 @@ def test_the_command_line_stays_light():
 def test_every_technique_has_a_count_and_a_rate():
     schema = arrow_schema([])
     assert [f.name for f in schema.field("counts").type] == list(NAMES) == [f.name for f in schema.field("rates").type]
+
+
+# -- one bad input stops no other --------------------------------------------------------------------------------------
+
+
+def test_what_a_run_wrote_is_no_part_of_a_corpus(score: Score, tmp_path):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    write_jsonl(corpus / "a.jsonl", 3)
+    os.mkfifo(corpus / "pipe.txt")
+    for _ in range(2):
+        assert score(corpus, out="corpus/results") == Summary(finished=True, n_parts=1, n_documents=3, n_errors=0)
+
+
+def test_a_value_that_python_cannot_hold_is_an_error_row(score: Score, tmp_path):
+    times = pa.array([10**15, 1], pa.timestamp("ms"))
+    pq.write_table(pa.table({"text": ["They lie.", "They lie."], "far": times}), tmp_path / "far.parquet")
+    after = write_jsonl(tmp_path / "z.jsonl", 2)
+    summary = score(tmp_path / "far.parquet", after, columns=Columns(keep=("far",)))
+    assert (summary.n_documents, summary.n_errors) == (3, 1)
+
+
+def test_a_column_that_occurs_twice_is_told(score: Score, tmp_path):
+    (tmp_path / "twice.csv").write_text("text,id,text\na,1,b\n")
+    with pytest.raises(InputError, match="2 columns are called 'text': rename all but one"):
+        score(tmp_path / "twice.csv")
+
+
+def test_a_slip_in_the_first_command_binds_to_nothing(score: Score, tmp_path):
+    (tmp_path / "c.csv").write_text("\nbody,id\nThey lie.,1\n")
+    with pytest.raises(InputError, match="no column 'text'"):
+        score(tmp_path / "c.csv")
+    assert score(tmp_path / "c.csv", columns=Columns(text="body")).n_documents == 1
+
+
+def test_files_of_others_are_left_alone(score: Score, tmp_path):
+    (tmp_path / "out" / "sub").mkdir(parents=True)
+    (tmp_path / "out" / "sub" / ".mine.tmp").touch()
+    score(write_jsonl(tmp_path / "c.jsonl", 2))
+    assert (tmp_path / "out" / "sub" / ".mine.tmp").is_file()
+
+
+@pytest.mark.parametrize("keep", [["Source"], ["ID"], ["Outlet", "outlet"]])
+def test_names_that_are_one_to_sql_are_refused(keep: list[str]):
+    with pytest.raises(ConfigError, match="of that name: rename it in the corpus"):
+        check_kept(keep)

@@ -17,7 +17,7 @@ from detector.batch.choices import PartFormat
 from detector.batch.records import Columns, Record
 from detector.batch.run import MANIFEST
 from detector.batch.schema import encode, make_row
-from detector.batch.summary import NO_VALUE, Question, Results, compare, poisson_table, summarize
+from detector.batch.summary import NO_VALUE, Question, Results, as_table, compare, poisson_table, summarize
 from detector.cli import main
 from detector.errors import ConfigError, InputError
 from detector.spans import Span
@@ -283,3 +283,23 @@ def test_scored_documents_are_summarised(tiny_detector, tiny_model_folder, tmp_p
     assert one == other
     assert [row.n_documents for row in one if row.kind == "all"] == [5, 4]
     assert sum(row.n_spans for row in one if row.kind == "all") > 0
+
+
+def test_a_group_called_as_a_field_keeps_its_values(tmp_path):
+    documents = [("AB"[i % 2], None, 10, {"doubt": (0.5,)}) for i in range(4)]
+    rows = summarize(Results(str(write_results(tmp_path / "r", documents))), Question(("outlet",), n_resamples=9))
+    table = as_table(rows, ("kind",))
+    assert table.column_names[0] == "by_kind"
+    assert set(table["by_kind"].to_pylist()) == {"A", "B"}
+    assert set(table["kind"].to_pylist()) != {"A", "B"}
+
+
+def test_a_table_in_parquet_follows_a_link(tmp_path, folder: Path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.parquet").symlink_to(tmp_path / "real" / "t.parquet")
+    command = ["summarize", str(folder), "-f", "parquet", "--examples", "0", "--resamples", "100", "-o"]
+    with pytest.raises(SystemExit) as stop:
+        main([*command, str(tmp_path / "link.parquet")])
+    assert not stop.value.code
+    assert pq.read_table(tmp_path / "real" / "t.parquet").num_rows
+    assert (tmp_path / "link.parquet").is_symlink()

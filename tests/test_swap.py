@@ -27,7 +27,7 @@ TOKENS = [
     "a disgrace",
     "é",
     "FBI",
-    "\n",
+    "\nso",  # or a name alone on a line would be in capitals, as a headline is
 ]
 
 

@@ -12,6 +12,7 @@ import datetime
 import gzip
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +38,9 @@ _UNREADABLE = (
     EOFError,
     ValueError,
     RuntimeError,
+    ArithmeticError,
     zlib.error,
+    lzma.LZMAError,
     zipfile.BadZipFile,
     csv.Error,
     pa.ArrowException,
@@ -233,7 +236,7 @@ def _csv_rows(stream: BinaryIO, name: str, columns: Columns, *, delimiter: str) 
     # Bytes that are no UTF-8 become lone surrogates, which `_record` finds: one bad row does not end the file.
     with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         rows = csv.reader(text, delimiter=delimiter, strict=True)
-        header = next(rows, None)
+        header = next((row for row in rows if row), None)
         if header is None:
             return
         _check_columns(header, columns, name)
@@ -288,7 +291,7 @@ def _parquet_rows(source: Source, columns: Columns, meter: Meter) -> Iterator[Re
 def _parquet_record(name: str, row: int, batch: pa.RecordBatch, i: int, columns: Columns) -> Record:
     try:
         values = {column: batch.column(column)[i].as_py() for column in batch.schema.names}
-    except (ValueError, pa.ArrowException) as error:
+    except (ValueError, ArithmeticError, pa.ArrowException) as error:
         return failed(name, row, "record", f"{name}:{row}: a value cannot be read ({error}): mend the record")
     return _record(name, row, values, columns)
 
@@ -340,6 +343,8 @@ def _check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
             if value is not None and value not in names:
                 there = ", ".join(names[:12])
                 raise ColumnError(f"no column {value!r} (the columns are {there}): choose with {option}")
+            if value is not None and list(names).count(value) > 1:
+                raise ColumnError(f"{names.count(value)} columns are called {value!r}: rename all but one")
 
 
 def _record(name: str, row: int, values: Mapping[str, Any], columns: Columns, *, undecoded: bool = False) -> Record:

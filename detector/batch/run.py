@@ -118,7 +118,6 @@ class Plan:
     meter: Meter = field(default_factory=Meter)
     n_parts: int = 0
     n_kept: int = 0
-    n_kept_errors: int = 0
     complete: bool = False
 
     def missing(self, *, stdin: BinaryIO | None = None) -> Iterator[Part]:
@@ -140,7 +139,6 @@ class Plan:
         if receipt is None or not self._fits(part, receipt):
             return False
         self.n_kept += receipt.n_documents
-        self.n_kept_errors += len(receipt.errors)
         return True
 
     def _fits(self, part: Part, receipt: Receipt) -> bool:
@@ -255,7 +253,7 @@ def begin(store: Store, job: Job) -> None:
     """Puts the settings of a new folder on record, or checks those of an old one against this run's."""
     with store.assembling():
         data = store.read(MANIFEST)
-        if data is not None:
+        if data is not None and store.names("receipts"):  # without any, nothing was made with the old settings
             _check_settings(data, job)
         else:
             _write_manifest(store, job, receipts=[], finished=False)

@@ -85,11 +85,16 @@ NAMES_TAKEN = frozenset(column.name for column in COLUMNS)
 
 
 def check_kept(keep: Iterable[str]) -> tuple[str, ...]:
-    """The kept columns, each once; raises ConfigError for a name that a column of our own has."""
+    """The kept columns, each once; raises ConfigError for a name that another column has.
+
+    Names in capitals count as the same, because to SQL they are.
+    """
     names = tuple(dict.fromkeys(keep))
+    taken = {name.casefold(): "the part files have a column" for name in NAMES_TAKEN}
     for name in names:
-        if name in NAMES_TAKEN:
-            raise ConfigError(f"--keep {name}: the part files have a column of that name: rename it in the corpus")
+        if other := taken.get(name.casefold()):
+            raise ConfigError(f"--keep {name}: {other} of that name: rename it in the corpus")
+        taken[name.casefold()] = f"{name!r:.60} is kept, too, and is a column"
     return names
 
 

@@ -12,6 +12,9 @@ from typing import Any, BinaryIO, cast
 
 from detector.errors import InputError
 
+RUN_LOCK = ".lock"
+"""What a run puts into the folder of its results while it writes there."""
+
 STANDARD_INPUT = "-"
 DATASET_PREFIX = "hf:"
 
@@ -161,11 +164,16 @@ def _some(found: Iterator[Source], name: str) -> Iterator[Source]:
 
 
 def _folder_files(folder: str) -> Iterator[Source]:
-    """The files in a folder and the folders inside it by name; hidden ones are passed over."""
+    """The files in a folder and the folders inside it by name.
+
+    Hidden ones are passed over, and so are pipes and the like, and folders that a run writes its results to.
+    """
     for here, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not Path(here, f, RUN_LOCK).is_file())
         for file in sorted(f for f in files if not f.startswith(".")):
             path = Path(here, file)
+            if path.exists() and not path.is_file():
+                continue
             source = Source.named(path.as_posix(), size=path.stat().st_size if path.is_file() else 0)
             if source is not None:
                 yield source

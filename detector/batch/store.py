@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from detector.batch.sources import file_system, is_url
+from detector.batch.sources import RUN_LOCK, file_system, is_url
 from detector.errors import InputError
 
 _ASIDE = ".tmp"
@@ -87,8 +87,9 @@ class LocalStore:
 
     def clean(self) -> None:
         """See `Store.clean`."""
-        for aside in self.folder.rglob(f".*{_ASIDE}"):
-            aside.unlink(missing_ok=True)
+        for folder in (self.folder, self.folder / "receipts"):
+            for aside in folder.glob(f".*{_ASIDE}"):
+                aside.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, *, shard: tuple[int, int]) -> Iterator[None]:
@@ -96,9 +97,9 @@ class LocalStore:
         index, n_shards = shard
         with ExitStack() as held:
             if n_shards == 1:
-                held.enter_context(self._locked(".lock", shared=False))
+                held.enter_context(self._locked(RUN_LOCK, shared=False))
             else:
-                held.enter_context(self._locked(".lock", shared=True))
+                held.enter_context(self._locked(RUN_LOCK, shared=True))
                 held.enter_context(self._locked(f".lock-{index}-of-{n_shards}", shared=False))
             yield
 

@@ -367,7 +367,11 @@ def _parse_side(given: str) -> tuple[str, str]:
 
 
 def as_table(rows: Sequence[Rate] | Sequence[Difference], by: Sequence[str]) -> pa.Table:
-    """The rows as an Arrow table: a column for each of ``by``, then the fields of the rows."""
+    """The rows as an Arrow table: a column for each of ``by``, then the fields of the rows.
+
+    A column of ``by`` that is called as a field is, such as ``kind``, becomes ``by_kind``.
+    """
+    by = [f"by_{name}" if name in Rate.__dataclass_fields__ else name for name in by]
     records = []
     for row in rows:
         record = {name: getattr(row, name) for name in row.__dataclass_fields__ if name != "group"}

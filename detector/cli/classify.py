@@ -16,7 +16,7 @@ from detector.cli.corpus import (
     SkipBadOption,
     read_corpus,
 )
-from detector.cli.evaluate import MODEL_HELP, make_folder
+from detector.cli.evaluate import MODEL_HELP, make_folder, refused
 from detector.cli.options import BackendOption
 from detector.cli.streams import say
 from detector.report.wording import counted
@@ -43,9 +43,11 @@ def command(
     ptc: rows of id, start, end (or a technique of ?); semeval2021 and jsonl: spans whose technique may be left out.
     The output has the format of the input, with the techniques of its inventory.
     """
-    given = read_corpus(corpus, articles=articles, labels=labels, files=file, skip_bad=skip_bad)
+    given = read_corpus(corpus, articles=articles, labels=labels, files=file, skip_bad=skip_bad, named=False)
     make_folder(output.parent)
-    n_spans = classify(load_detector(model, backend=backend), given, output)
+    detector = load_detector(model, backend=backend)
+    with refused(f"-o {output}"):
+        n_spans = classify(detector, given, output)
     say(f"{counted(n_spans, 'span')} of {counted(len(given.documents), 'document')} named in {output}")
 
 

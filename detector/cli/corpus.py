@@ -36,9 +36,17 @@ class CorpusFormat(StrEnum):
 
 
 def read_corpus(
-    format: CorpusFormat, *, articles: Path | None, labels: Path | None, files: list[Path] | None, skip_bad: bool
+    format: CorpusFormat,
+    *,
+    articles: Path | None,
+    labels: Path | None,
+    files: list[Path] | None,
+    skip_bad: bool,
+    named: bool = True,
 ) -> Corpus:
-    """The corpus that the options name; what was skipped is counted on standard error.
+    """The corpus that the options name; what was skipped is counted on standard error. Not ``named``, spans may lack
+
+    their technique.
 
     Raises ConfigError where an option that the format needs is missing.
     """
@@ -51,10 +59,10 @@ def read_corpus(
     if not files:
         raise ConfigError(f"--corpus {format}: needs --file FILE")
     if format is CorpusFormat.SEMEVAL2021:
-        return warned(corpora.read_semeval2021(files, skip_bad=skip_bad))
+        return warned(corpora.read_semeval2021(files, skip_bad=skip_bad, named=named))
     if len(files) > 1:
         raise ConfigError("--corpus jsonl: takes one --file")
-    return warned(corpora.read_jsonl(files[0], skip_bad=skip_bad))
+    return warned(corpora.read_jsonl(files[0], skip_bad=skip_bad, named=named))
 
 
 def warned(corpus: Corpus) -> Corpus:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,7 +65,8 @@ def command(
     if fold is not None:
         warn_of_training(model, fold)
     detector = load_detector(model, backend=backend)
-    results = evaluate(detector, gold, out, strictness=strictness)
+    with refused(f"--out {out}"):
+        results = evaluate(detector, gold, out, strictness=strictness)
     streams.emit(table(results))
 
 
@@ -123,6 +126,15 @@ def warn_of_training(model: str | None, fold: int) -> None:
         return
     if held_out != fold:
         streams.say(f"warning: fold {fold} is not the one that this model's training left out ({held_out})")
+
+
+@contextmanager
+def refused(place: str) -> Iterator[None]:
+    """Raises InputError where a result cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{place}: cannot be written ({error.strerror}): name another place") from None
 
 
 def make_folder(folder: Path) -> None:

@@ -134,14 +134,15 @@ def saved(documents: Iterable[Document], folder: Path | None) -> Iterator[Docume
 
     A second text that would get the name of another one gets a longer one.
     """
-    texts: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for document in documents:
         if folder is not None:
+            from detector.spans import text_hash
             from detector.writers.brat import file_name
 
             name = file_name(document.id)
             name = name if name.endswith(".txt") else f"{name}.txt"
-            while texts.setdefault(name, document.text) != document.text:
+            while hashes.setdefault(name, text_hash(document.text)) != text_hash(document.text):
                 name += ".txt"
             try:
                 folder.mkdir(parents=True, exist_ok=True)

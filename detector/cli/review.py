@@ -96,8 +96,11 @@ class Texts:
         """The reviews of these files, in order; what cannot be read is told and left out."""
         for path in self.failures.report(find_all(paths, glob=self._value["glob"])):
             if not is_address(path) and is_result(path):
-                for document, provenance in read_result_file(path):
-                    yield self._reviews.add(document, provenance)
+                try:
+                    for document, provenance in read_result_file(path):
+                        yield self._reviews.add(document, provenance)
+                except InputError as error:
+                    self.failures.report([error])
                 continue
             documents = self.failures.report_unreadable([path], self._reading)
             for document in inputs.guarded(documents, self._value["language_guard"]):

@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,18 +57,17 @@ def command(
         raise ConfigError("--compare and --by: give one of them")
     if format == TableFormat.PARQUET and output in (None, "-"):
         raise ConfigError("--format parquet: is no text: name a file with --output")
-    groups = column_names(by or [])
+    groups = tuple(dict.fromkeys(column_names(by or [])))
     question = Question(groups, date_column, n_examples=examples, n_resamples=resamples)
     results = Results(folder)
     overview = results.overview()
     warn(folder, overview)
     rows: Sequence[Rate] | Sequence[Difference]
     rows = compare_groups(results, *compare, question) if compare else summarize(results, question)
-    if format == TableFormat.PARQUET:
-        write_parquet(as_table(rows, groups), output or "")
-        return
     with streams.output(output) as write:
-        if format == TableFormat.CSV:
+        if format == TableFormat.PARQUET:
+            write(to_parquet(as_table(rows, groups)))
+        elif format == TableFormat.CSV:
             write(to_csv(as_table(rows, groups)))
         else:
             write("".join(f"{line}\n" for line in to_lines(rows, overview, groups, compare)))
@@ -137,16 +135,13 @@ def to_csv(table: Any) -> str:
     return text.getvalue()
 
 
-def write_parquet(table: Any, output: str) -> None:
-    """Writes the table to a file that appears whole."""
+def to_parquet(table: Any) -> bytes:
+    """The table as a Parquet file."""
     import pyarrow.parquet as pq
-
-    from detector.batch.store import LocalStore
 
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
-    path = Path(output)
-    LocalStore(path.parent).write(path.name, [sink.getvalue()])
+    return sink.getvalue()
 
 
 def _number(value: float | None) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from detector.errors import CorpusError, TechniqueError
 from detector.spans import Document, Span
 from detector.techniques import NAMES, Inventory, inventory, inventory_names, join
+
+UNNAMED = ""
+"""The technique of a span whose row names none: such spans serve SI, or wait to be classified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,12 @@ def slug_of(name: object, known: Inventory) -> str:
         return known.slug(name)
     except TechniqueError as error:
         raise BadRecord(error) from None
+
+
+def slug_in(row: Mapping[str, Any], known: Inventory, *, named: bool) -> str:
+    """The slug of the technique in a row; `UNNAMED` where it has none and need not be ``named``."""
+    technique = row.get("technique")
+    return UNNAMED if not named and technique in (None, "", "?") else slug_of(technique, known)
 
 
 def closest_inventory(names: Iterable[object]) -> Inventory:

@@ -20,7 +20,7 @@ from detector.corpora.corpus import (
     checked_span,
     closest_inventory,
     lines_of,
-    slug_of,
+    slug_in,
 )
 from detector.spans import Document, Span
 from detector.techniques import Inventory, inventory
@@ -28,15 +28,24 @@ from detector.techniques import Inventory, inventory
 _KEYS = ("id", "text", "spans")
 
 
-def read_jsonl(path: Path, *, name: str = "jsonl", spelling: Inventory | None = None, skip_bad: bool = False) -> Corpus:
+def read_jsonl(
+    path: Path,
+    *,
+    name: str = "jsonl",
+    spelling: Inventory | None = None,
+    skip_bad: bool = False,
+    named: bool = True,
+) -> Corpus:
     """The corpus in a JSONL file; techniques in our slugs or in one inventory's spelling, found from the names in use.
 
-    ``spelling`` states that inventory instead. A row may lack ``spans``; blank lines are ignored. Raises CorpusError
+    ``spelling`` states that inventory instead. A row may lack ``spans``, and if they need not be ``named``, a span its
+    technique; blank lines are ignored. Raises CorpusError
     for the first bad row or span; with ``skip_bad`` those are left out and listed in ``Corpus.skipped``.
     """
     problems = Problems(skip_bad=skip_bad)
     rows = list(_rows(path, problems))
-    names = [span.get("technique") for _, row in rows for span in row["spans"] if isinstance(span, dict)]
+    spans = [span for _, row in rows for span in row["spans"] if isinstance(span, dict)]
+    names = [span.get("technique") for span in spans if named or span.get("technique") not in (None, "", "?")]
     known = spelling or (closest_inventory(names) if names else inventory("detector"))
     if known.name == "ptc-19" and spelling is None:  # the same spelling; nothing says that this corpus stops at 19
         known = inventory("semeval-2023")
@@ -49,7 +58,7 @@ def read_jsonl(path: Path, *, name: str = "jsonl", spelling: Inventory | None = 
             continue
         meta = {key: value for key, value in row.items() if key not in _KEYS}
         document = Document(id, row["text"], meta=meta)
-        documents[id] = document.with_spans(_spans(place, row, known, problems))
+        documents[id] = document.with_spans(_spans(place, row, known, problems, named=named))
     return Corpus(name, tuple(documents.values()), known, problems.skipped)
 
 
@@ -92,18 +101,18 @@ def _row(line: str) -> dict[str, Any]:
     return {**row, "spans": spans}
 
 
-def _spans(place: str, row: Mapping[str, Any], known: Inventory, problems: Problems) -> Iterator[Span]:
+def _spans(place: str, row: Mapping[str, Any], known: Inventory, problems: Problems, *, named: bool) -> Iterator[Span]:
     for span in row["spans"]:
         try:
-            yield _span(span, row["text"], known)
+            yield _span(span, row["text"], known, named=named)
         except BadRecord as problem:
             problems.add(place, problem)
 
 
-def _span(row: object, text: str, known: Inventory) -> Span:
-    if not isinstance(row, dict) or not {"technique", "start", "end"}.issubset(row):
+def _span(row: object, text: str, known: Inventory, *, named: bool) -> Span:
+    if not isinstance(row, dict) or not {"start", "end", *(["technique"] if named else [])}.issubset(row):
         raise BadRecord(f"a span has technique, start and end, unlike {str(row)[:80]}")
-    span = checked_span(slug_of(row["technique"], known), row["start"], row["end"], text)
+    span = checked_span(slug_in(row, known, named=named), row["start"], row["end"], text)
     confidence = row.get("confidence", 1.0)
     if type(confidence) not in (int, float) or not 0 <= confidence <= 1:
         raise BadRecord(f"the confidence {confidence!r} must be a number from 0 to 1")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.corpora.corpus import (
+    UNNAMED,
     BadRecord,
     Corpus,
     Problems,
@@ -27,9 +28,6 @@ from detector.errors import CorpusError
 from detector.metrics import NamedRange, named_ranges
 from detector.spans import Document, Span, merge_ranges
 from detector.techniques import Inventory
-
-UNNAMED = ""
-"""The technique of a span whose row names none: such spans serve SI, or wait to be classified."""
 
 _ARTICLE = re.compile(r"article(?P<id>[^.]+)\.txt")
 _LABELS = re.compile(r"article(?P<id>[^.]+)(\.[^.]+)*\.labels")

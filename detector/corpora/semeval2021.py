@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from detector.corpora.corpus import BadRecord, Corpus, Problems, checked_id, checked_span, decoded, slug_of
+from detector.corpora.corpus import BadRecord, Corpus, Problems, checked_id, checked_span, decoded, slug_in
 from detector.spans import Document, Span
 from detector.techniques import Inventory, inventory
 
@@ -19,8 +19,10 @@ _KEYS = ("id", "text", "labels")
 _SPACES = (" ", "\t", "\r", "\n")
 
 
-def read_semeval2021(files: Path | Sequence[Path], *, skip_bad: bool = False) -> Corpus:
+def read_semeval2021(files: Path | Sequence[Path], *, skip_bad: bool = False, named: bool = True) -> Corpus:
     """The corpus in one file or several, in order; an object may lack ``labels``, further keys are kept.
+
+    Labels that need not be ``named`` may lack their technique.
 
     Raises CorpusError for the first bad record; with ``skip_bad`` those are left out and listed in
     ``Corpus.skipped``. A place is the line where the text's object begins.
@@ -34,7 +36,7 @@ def read_semeval2021(files: Path | Sequence[Path], *, skip_bad: bool = False) ->
             except BadRecord as problem:
                 problems.add(place, problem)
                 continue
-            spans = _spans(place, item.get("labels", []), document.text, known, problems)
+            spans = _spans(place, item.get("labels", []), document.text, known, problems, named=named)
             documents[document.id] = document.with_spans(spans)
     return Corpus("semeval2021", tuple(documents.values()), known, problems.skipped)
 
@@ -69,15 +71,18 @@ def _document(item: object, seen: Iterable[str]) -> Document:
     return Document(checked_id(item["id"], seen), item["text"], meta=meta)
 
 
-def _spans(place: str, labels: object, text: str, known: Inventory, problems: Problems) -> Iterator[Span]:
+def _spans(
+    place: str, labels: object, text: str, known: Inventory, problems: Problems, *, named: bool
+) -> Iterator[Span]:
+    needed = {"start", "end", *(["technique"] if named else [])}
     if not isinstance(labels, list):
         problems.add(place, f"labels must be a list, not {str(labels)[:40]!r}")
         return
     for label in labels:
         try:
-            if not isinstance(label, dict) or not {"technique", "start", "end"}.issubset(label):
+            if not isinstance(label, dict) or not needed.issubset(label):
                 raise BadRecord(f"a row of labels has technique, start and end, unlike {str(label)[:80]}")
-            yield checked_span(slug_of(label["technique"], known), label["start"], label["end"], text)
+            yield checked_span(slug_in(label, known, named=named), label["start"], label["end"], text)
         except BadRecord as problem:
             problems.add(place, problem)
 

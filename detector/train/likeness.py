@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from detector.corpora import Corpus
 from detector.detect import Detector
+from detector.errors import ConfigError
 from detector.likeness import SHARE_WITHIN, Likeness, fit_likeness
 from detector.spans import Document
 
 TEXTS_A_CORPUS = 120
+FEWEST_TEXTS = 2
 LONGEST, SHORTEST = 2500, 200
 """Characters. Texts are cut to these and to lengths between, so that the length of a text tells nothing of its kind."""
 
@@ -67,4 +69,6 @@ def locate(detector: Detector, documents: Iterable[Document]) -> Points:
     """Where the documents lie; those without pieces nowhere."""
     scored = [scores for _, scores in detector.score(documents)]
     placed = [(scores.mean, len(scores.pieces)) for scores in scored if scores.mean is not None]
+    if len(placed) < FEWEST_TEXTS:
+        raise ConfigError(f"the corpora: too few texts with words to learn from ({len(placed)}): give {FEWEST_TEXTS}")
     return Points(np.stack([mean for mean, _ in placed]), tuple(n for _, n in placed))

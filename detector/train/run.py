@@ -21,7 +21,7 @@ from detector.detect import Detector, find_model, load
 from detector.errors import ConfigError
 from detector.evaluate import scoring_inventory
 from detector.folder import learned_from, read_folder, read_record
-from detector.likeness import save_likeness
+from detector.likeness import Likeness, save_likeness
 from detector.metrics import SpanScore, score_documents, tc
 from detector.model import load_model, save_model, save_settings
 from detector.spans import Document
@@ -272,7 +272,9 @@ def calibrate(
     seen = learned_from(record, corpora, fold)
     if seen:
         say(f"warning: the model has learned from fold {fold} of {', '.join(seen)}: what is measured there flatters")
-    validation = split_corpora(corpora, fold=fold).validation
+    split = split_corpora(corpora, fold=fold)
+    validation = split.validation
+    likeness = training_likeness(detector, split.training, validation)  # what may fail comes before what is written
     scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
     settings, measured = [], {}
     details: dict[str, Any] = {}
@@ -286,7 +288,7 @@ def calibrate(
         settings.append(replace(setting, precision=found["precision"], recall=found["recall"]))
         say(f"{plan.name}: precision {found['precision']:.3f}, recall {found['recall']:.3f}, F1 {found['f1']:.3f}")
     save_settings(folder, settings)
-    write_likeness(folder, corpora, fold=fold, say=say)
+    _write_likeness(folder, likeness, say)
     record |= {"validation": measured, **details, "seen": list(seen)}
     write_record(folder, record)
     write_card(folder)
@@ -295,8 +297,11 @@ def calibrate(
 
 def write_likeness(folder: Path, corpora: Mapping[str, Corpus], *, fold: int, say: Progress) -> None:
     """Writes into a model folder what texts like those of its training are (see `detector.likeness`)."""
-    detector, split = load(folder), split_corpora(corpora, fold=fold)
-    likeness = training_likeness(detector, split.training, split.validation)
+    split = split_corpora(corpora, fold=fold)
+    _write_likeness(folder, training_likeness(load(folder), split.training, split.validation), say)
+
+
+def _write_likeness(folder: Path, likeness: Likeness, say: Progress) -> None:
     save_likeness(folder, likeness)
     say(f"like the training: {likeness.fewest_words} words or more, distance up to {likeness.limit:.2f}")
 
