@@ -973,3 +973,11 @@ def test_files_of_others_are_left_alone(score: Score, tmp_path):
 def test_names_that_are_one_to_sql_are_refused(keep: list[str]):
     with pytest.raises(ConfigError, match="of that name: rename it in the corpus"):
         check_kept(keep)
+
+
+def test_a_manifest_of_another_program_is_left_alone(score: Score, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "manifest.json").write_text('{"name": "an app"}')
+    with pytest.raises(InputError, match="is not what this program writes"):
+        score(write_jsonl(tmp_path / "c.jsonl", 2))
+    assert (tmp_path / "out" / "manifest.json").read_text() == '{"name": "an app"}'

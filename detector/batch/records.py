@@ -343,7 +343,7 @@ def _check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
             if value is not None and value not in names:
                 there = ", ".join(names[:12])
                 raise ColumnError(f"no column {value!r} (the columns are {there}): choose with {option}")
-            if value is not None and list(names).count(value) > 1:
+            if value is not None and names.count(value) > 1:
                 raise ColumnError(f"{names.count(value)} columns are called {value!r}: rename all but one")
 
 

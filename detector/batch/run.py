@@ -253,15 +253,18 @@ def begin(store: Store, job: Job) -> None:
     """Puts the settings of a new folder on record, or checks those of an old one against this run's."""
     with store.assembling():
         data = store.read(MANIFEST)
-        if data is not None and store.names("receipts"):  # without any, nothing was made with the old settings
-            _check_settings(data, job)
-        else:
+        # A slip in a first command made no part and binds to nothing; but another shard may be about to make one.
+        begun = job.shard != (1, 1) or bool(store.names("receipts"))
+        if data is not None:
+            _check_manifest(data, job, begun=begun)
+        if data is None or not begun:
             _write_manifest(store, job, receipts=[], finished=False)
     if job.shard == (1, 1):
         store.clean()
 
 
-def _check_settings(data: bytes, job: Job) -> None:
+def _check_manifest(data: bytes, job: Job, *, begun: bool) -> None:
+    """Refuses what is no manifest, and other settings than those that the parts there were made with."""
     place = f"{job.out}/{MANIFEST}"
     try:
         manifest = json.loads(data)
@@ -272,7 +275,7 @@ def _check_settings(data: bytes, job: Job) -> None:
     different = [f"{name} {there.get(name)!r}, now {here[name]!r}" for name in here if there.get(name) != here[name]]
     if schema != SCHEMA_VERSION:
         different.append(f"schema version {schema}, now {SCHEMA_VERSION}")
-    if different:
+    if begun and different:
         raise InputError(
             f"{job.out}: was begun with other settings ({'; '.join(different)}): give the same, or another --out"
         )

@@ -44,9 +44,9 @@ def read_corpus(
     skip_bad: bool,
     named: bool = True,
 ) -> Corpus:
-    """The corpus that the options name; what was skipped is counted on standard error. Not ``named``, spans may lack
+    """The corpus that the options name; what was skipped is counted on standard error.
 
-    their technique.
+    Spans that need not be ``named`` may lack their technique.
 
     Raises ConfigError where an option that the format needs is missing.
     """

@@ -173,9 +173,15 @@ class Source:
         """The results in a folder: of `score`, or of the JSON that annotate wrote, otherwise of its articles."""
         if is_scored(folder):
             return read_scored(folder)
-        if (files := result_files(folder)) and (any(map(holds_results, files)) or not any(Path(folder).glob(glob))):
+        files = result_files(folder)
+        if any(map(holds_results, files)):
             return self._read(files)
-        return self._annotated(find_files(folder, glob=glob))
+        try:
+            return self._annotated(find_files(folder, glob=glob))
+        except InputError:
+            if not files:
+                raise
+            return self._read(files)  # which tells of each why it is no result
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
         for file in files:
