@@ -524,7 +524,7 @@ def test_a_run_without_findings_leaves_no_older_ones(run: Run, tmp_path: Path, f
 
 def test_an_article_is_not_replaced_by_its_findings(run: Run, tmp_path: Path):
     code, _, err = run("annotate", "a.txt", "-o", "folder/../a.txt")
-    assert (code, err) == (2, "error: --output folder/../a.txt: is what is read: name another file\n")
+    assert (code, err) == (2, "error: folder/../a.txt: is read and cannot be the output, too: name another file\n")
     assert (tmp_path / "a.txt").read_bytes() == ARTICLE.encode()
 
 

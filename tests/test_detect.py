@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 import detector
 from detector import detect
-from detector.detect import count_quotes
+from detector.detect import count_quotes, find_model
 from detector.errors import InputError, ModelError
 from detector.spans import Document, Span
 from detector.techniques import inventory
@@ -144,3 +146,12 @@ def test_load_takes_a_folder_and_refuses_others(tiny_model_folder, tmp_path):
     for wrong in (tmp_path, tmp_path / "none", "no-such-model"):
         with pytest.raises(ModelError, match="no model folder"):
             detector.load(wrong)
+
+
+def test_a_slip_below_a_folder_is_not_asked_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("detector.detect._fetch", lambda name: Path("fetched", name))
+    assert find_model("runs/mine") == Path("fetched/runs/mine")
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(ModelError, match="runs/mine: no model folder"):
+        find_model("runs/mine")

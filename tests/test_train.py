@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -479,3 +480,13 @@ def test_an_encoder_that_another_training_fetched_meanwhile_stays(tmp_path):
     (folder / "model.safetensors").rename(folder / "left-over")
     with pytest.raises(ModelError, match=r"cannot be written .* delete it and try again"):
         encoders._move(fetched, folder)
+
+
+def test_too_few_texts_leave_the_model_as_it_was(tiny_model_folder, tmp_path):
+    folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for documents in ((), (Document("a", "They lie."),)):
+        few = {"ptc": replace(CORPORA["ptc"], documents=documents)}
+        with pytest.raises(ConfigError, match="too few texts with words to learn from"):
+            calibrate(folder, few)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -55,7 +55,7 @@ def command(
     documents = list(read_format(given, source, known))
     for loss in losses(documents, wanted):
         streams.say(f"warning: {target}: {loss}")
-    write(documents, provenance_of(source, given), wanted, target)
+    write(documents, provenance_in(source, given), wanted, target)
     n_spans = sum(len(document.spans) for document in documents)
     held = f"{counted(len(documents), 'document')} with {counted(n_spans, 'finding')}"
     streams.say(f"{held}: {given.name} to {wanted.name} in {target}")
@@ -108,7 +108,7 @@ def write(documents: Iterable[Document], provenance: Provenance, wanted: FileFor
             raise InputError(f"{target}: cannot be written ({error.strerror}): name another place") from None
 
 
-def provenance_of(source: Path, given: FileFormat) -> Provenance:
+def provenance_in(source: Path, given: FileFormat) -> Provenance:
     """How the findings came about, where the file says it; otherwise only this program's version."""
     from detector import __version__
     from detector.writers.json import read_provenance

@@ -63,9 +63,8 @@ def output(path: str | None, *, worth: Callable[[], bool] = lambda: True) -> Ite
         yield emit
         return
     target = Path(path).resolve()  # a link keeps pointing where it points
-    if (
-        _exists(target, shown=path) and not target.is_file()
-    ):  # a device or a pipe cannot be replaced, a folder must not be
+    # A device or a pipe cannot be replaced, a folder must not be.
+    if _exists(target, shown=path) and not target.is_file():
         with _opened(target, shown=path) as stream:
             yield lambda piece: _write(stream, piece, place=f"--output {path}")
         return
@@ -86,7 +85,7 @@ def check_apart(output: str | None, paths: Iterable[str]) -> None:
     for path in paths if output not in (None, STANDARD_OUTPUT) else ():
         with suppress(OSError, ValueError):  # what cannot be looked at is told of where it is read
             if Path(path).is_file() and Path(path).samefile(str(output)):
-                raise ConfigError(f"--output {output}: is what is read: name another file")
+                raise ConfigError(f"{output}: is read and cannot be the output, too: name another file")
 
 
 def on_terminal() -> bool:

@@ -28,14 +28,14 @@ _SPACE = re.compile(r"\\[hnN]")
 def read_subtitles(data: bytes, *, id: str, limits: Limits) -> Document:
     """The spoken text; raises InputError where the file holds no cue."""
     text, _, warnings = decode_text(data, id=id)
-    cues = _cues(text.removeprefix("\ufeff"), id)
+    text = text.removeprefix("\ufeff")
+    cues, escaped = _cues(text, id), text.startswith("WEBVTT")
     blocks = Blocks()
     for cue in cues:
         spoken, styling = _apart(cue.text)
         if not cue.is_comment and not _DRAWING.search(styling):
             blocks.anchor(clock_time(cue.start))
-            spoken = unescape(spoken) if text.lstrip("\ufeff").startswith("WEBVTT") else spoken
-            blocks.add(one_line(_SPACE.sub(" ", spoken)), between="\n")
+            blocks.add(one_line(_SPACE.sub(" ", unescape(spoken) if escaped else spoken)), between="\n")
     if not blocks.text:
         raise InputError(f"{id}: no subtitle was found in it: give an .srt, .vtt or .ass file")
     return Document(id, blocks.text, meta=blocks.meta(format="subtitles", warnings=warnings))

@@ -114,9 +114,8 @@ def _guessed(data: bytes, id: str, error: UnicodeDecodeError) -> tuple[str, str,
     try:
         encoding = best.encoding if best else "ascii"
         if best and (encoding in _LATIN or "cp1252" in best.could_be_from_charset):
-            encoding = (
-                _readable(data, "cp1252") or encoding
-            )  # a few bytes do not tell them apart, and English is likely
+            # A few bytes do not tell them apart, and English is likely.
+            encoding = _readable(data, "cp1252") or encoding
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = "\0"

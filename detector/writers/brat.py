@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from detector.errors import CorpusError, InputError
-from detector.spans import Document, Span, text_hash
+from detector.spans import Document, Span
 from detector.techniques import NAMES
-from detector.writers.carried import checked, reading, refuse, utf8
+from detector.writers.carried import checked, claim, reading, refuse, utf8
 from detector.writers.provenance import Provenance
 
 _NOTE = "confidence "
@@ -30,11 +30,10 @@ def write_brat(folder: Path, documents: Iterable[Document], provenance: Provenan
     """Writes a folder that brat can open, made if need be; raises InputError for a span that cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     types = dict.fromkeys(NAMES)
-    hashes: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for document in documents:
         base = file_name(document.id)
-        if hashes.setdefault(base, text_hash(document.text)) != text_hash(document.text):
-            raise InputError(f"{document.id!r:.60}: is the id of two texts, and a file is named after it: rename one")
+        claim(taken, base, document)
         (folder / f"{base}.txt").write_bytes(utf8(document.text, place=document.id))
         (folder / f"{base}.ann").write_bytes(utf8("".join(_lines(document)), place=document.id))
         types |= dict.fromkeys(_type(span.technique) for span in document.spans)

@@ -10,7 +10,7 @@ from typing import Any
 
 from detector.errors import CorpusError, InputError, TechniqueError
 from detector.quotes import document_quotations
-from detector.spans import Document, Span
+from detector.spans import Document, Span, text_hash
 from detector.techniques import NAMES, join, technique
 
 Texts = Mapping[str, Document]
@@ -69,6 +69,12 @@ def refuse(document: Document, span: Span, why: str) -> InputError:
     return InputError(
         f"{document.id}: span [{span.start}, {span.end}) {why}: write JSON, which holds everything, or leave it out"
     )
+
+
+def claim(taken: dict[str, str], name: str, document: Document) -> None:
+    """Notes whose text a file of this name holds; raises InputError where another document has it."""
+    if taken.setdefault(name, text_hash(document.text)) != text_hash(document.text):
+        raise InputError(f"{document.id!r:.60}: is the id of two texts, and a file is named after it: rename one")
 
 
 def text_of(id: str, texts: Texts | None, *, place: str) -> Document:

@@ -15,11 +15,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from detector.corpora import read_ptc, write_articles, write_labels
-from detector.errors import InputError
 from detector.metrics import named_ranges
-from detector.spans import Document, merge_ranges, text_hash
+from detector.spans import Document, merge_ranges
 from detector.techniques import inventory
 from detector.writers.brat import file_name
+from detector.writers.carried import claim
 from detector.writers.provenance import Provenance
 
 SUBMISSION = "ptc-14"
@@ -45,11 +45,10 @@ def write_ptc_folder(folder: Path, documents: Iterable[Document], provenance: Pr
     Raises InputError where two texts would get one.
     """
     kept: list[Document] = []
-    hashes: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for document in documents:
         id = file_name(_id(document)).replace(".", "%2E")
-        if hashes.setdefault(id, text_hash(document.text)) != text_hash(document.text):
-            raise InputError(f"{document.id!r:.60}: is the id of two texts, and a file is named after it: rename one")
+        claim(taken, id, document)
         kept.append(replace(document, id=id))
     write_articles(folder, kept)
     write_labels(folder, kept, inventory("detector"))
