@@ -1,9 +1,13 @@
 # `make demo` and `make test` each do everything by themselves: a virtual environment, the install, then the job.
+# `make held-out` takes the default model as it was before it learned from all documents out of the history: figures on
+# annotated documents are of that one.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+HELD_OUT := runs/held-out
+HELD_OUT_COMMIT := fac7b31
 
-.PHONY: demo test lint docs audit clean
+.PHONY: demo test lint docs audit held-out clean
 
 demo: $(VENV)/installed
 	$(BIN)/detector annotate seeds/why-asian-nato-finds-no-support.txt
@@ -21,6 +25,14 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+held-out: $(HELD_OUT)/model.json
+
+$(HELD_OUT)/model.json:
+	rm -rf $(HELD_OUT).part && mkdir -p $(HELD_OUT).part
+	git archive --output=$(HELD_OUT).part/it.tar $(HELD_OUT_COMMIT) detector/models/default
+	tar -x -m --strip-components=3 -C $(HELD_OUT).part -f $(HELD_OUT).part/it.tar && rm $(HELD_OUT).part/it.tar
+	rm -rf $(HELD_OUT) && mv $(HELD_OUT).part $(HELD_OUT)
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; say make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'

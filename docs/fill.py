@@ -27,6 +27,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 ROOT = Path(__file__).parents[1]
 PLACE = "rhetoric-detector"
+HELD_OUT = Path("runs", "held-out")
+"""Where `make held-out` puts the model that annotated documents are left for."""
 ELISION = "…"
 WIDTH = 100
 PATIENCE = 600  # seconds for a command
@@ -61,13 +63,19 @@ def steps(block: str) -> list[Step]:
 
 
 def make_place(parent: Path, corpora: Path | None) -> Path:
-    """A checkout as a user has it, below ``parent``, where commands may write; with the corpora beside it, if any."""
+    """A checkout as a user has it, below ``parent``, where commands may write; with the corpora beside it, if any.
+
+    `make held-out` has been called in it, if the history is there.
+    """
     place = parent / PLACE
     place.mkdir()
     for name in ("seeds", "configs", "eval"):
         shutil.copytree(ROOT / name, place / name)
     if corpora is not None and corpora.is_dir():
         (parent / "shared").symlink_to(corpora.parent)
+    if subprocess.run(["make", "held-out"], cwd=ROOT, capture_output=True).returncode == 0:
+        (place / HELD_OUT.parent).mkdir()
+        (place / HELD_OUT).symlink_to(ROOT / HELD_OUT)
     return place
 
 

@@ -3,7 +3,7 @@
     python eval/robustness.py [--model DIR] [--strictness balanced] [--n 60]
 
 Each change is made to the sample article and, where they lie beside the checkout, to ``--n`` news texts spread over
-``unlabelled/news.jsonl`` and to a sixth as many held-out PTC articles. What is found in the changed text is led back
+``unlabelled/news.jsonl`` and to a sixth as many PTC articles of fold 0. What is found in the changed text is led back
 into the text as it was and scored against what is found there unchanged: F1 of spans with their techniques
 (``metrics.flc``: partial overlap counts in part; precision of the changed run, recall of the unchanged one), with a
 95 % interval over documents. Documents that a change does not touch are left out of its row.
@@ -60,7 +60,7 @@ def main(
 
 
 def sample(n_news: int) -> list[Document]:
-    """The sample article, news texts at even distances, and the first held-out PTC articles; always the same ones."""
+    """The sample article, news texts at even distances, and the first PTC articles of fold 0; always the same ones."""
     documents = [Document(path.stem, path.read_text(encoding="utf-8")) for path in sorted(SEEDS.glob("*.txt"))]
     news = DATA / "unlabelled" / "news.jsonl"
     if news.is_file():

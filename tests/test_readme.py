@@ -23,7 +23,7 @@ from detector.cli import app
 
 sys.path.append(str(Path(__file__).parents[1] / "docs"))
 
-from fill import ELISION, PATIENCE, Step, blocks, elided, environment, make_place, run, steps
+from fill import ELISION, HELD_OUT, PATIENCE, Step, blocks, elided, environment, make_place, run, steps
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -69,6 +69,8 @@ CONSOLE = [(page, step) for page, block in of_pages("console") for step in steps
 def test_a_console_command_prints_what_its_page_shows(place_of: Callable[[Path], Path], page: Path, step: Step):
     if CORPORA in step.command and not SHARED_DATA.is_dir():
         pytest.skip("the training corpora are not beside the checkout")
+    if HELD_OUT.as_posix() in step.command and not (place_of(page) / HELD_OUT).is_dir():
+        pytest.skip("the checkout has no history: `make held-out` fails")
     if step.command.startswith("detector review "):
         pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install .[web]")
     said = run(step.command, place_of(page))
@@ -92,7 +94,7 @@ SHELL = [(page, line) for page, block in of_pages("sh") for line in block.replac
 def test_a_command_that_is_not_run_exists(page: Path, line: str):
     words = shlex.split(line, comments=True)
     if words[:1] == ["make"]:
-        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         assert set(words[1:]) <= set(targets)
     elif words[:1] == ["python"] and words[1].endswith(".py"):
         assert (ROOT / words[1]).is_file()
