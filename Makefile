@@ -1,6 +1,6 @@
 # `make demo` and `make test` each do everything by themselves: a virtual environment, the install, then the job.
-# `make held-out` takes the default model as it was before it learned from all documents out of the history: figures on
-# annotated documents are of that one.
+# `make held-out` takes the default model as it was before it learned from all documents out of the history, at the settings of
+# today, which it chose: figures on annotated documents are of that one.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,7 @@ $(HELD_OUT)/model.json:
 	rm -rf $(HELD_OUT).part && mkdir -p $(HELD_OUT).part
 	git archive --output=$(HELD_OUT).part/it.tar $(HELD_OUT_COMMIT) detector/models/default
 	tar -x -m --strip-components=3 -C $(HELD_OUT).part -f $(HELD_OUT).part/it.tar && rm $(HELD_OUT).part/it.tar
+	cp detector/models/default/settings.json $(HELD_OUT).part/settings.json
 	rm -rf $(HELD_OUT) && mv $(HELD_OUT).part $(HELD_OUT)
 
 $(VENV)/installed: pyproject.toml

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -62,8 +62,10 @@ class Setting:
     """One strictness: whose annotation habits to follow, and what it takes to call something a span.
 
     All by channel: ``bias`` is added to the token head's outputs, a piece whose probability reaches ``thresholds`` is
-    part of a candidate, and a candidate whose confidence reaches ``min_confidence`` is a span. ``precision`` and
-    ``recall`` of its spans with techniques were measured on validation documents (None: not measured).
+    part of a candidate, and a candidate whose confidence reaches ``min_confidence`` is a span. No candidate has fewer
+    words than ``fewest_words`` says, one where a channel is not named there: nobody marks a lone word as doubt.
+    ``precision`` and ``recall`` of its spans with techniques were measured on validation documents (None: not
+    measured).
     """
 
     name: str
@@ -71,6 +73,7 @@ class Setting:
     thresholds: Mapping[str, float]
     min_confidence: Mapping[str, float]
     calibration: Mapping[str, Calibration]
+    fewest_words: Mapping[str, int] = field(default_factory=dict)
     precision: float | None = None
     recall: float | None = None
 
@@ -149,25 +152,34 @@ def find_candidates(
             by_any if channel == IDENTIFICATION else inside,
             threshold=setting.thresholds[channel],
             gap=gap,
+            fewest_words=setting.fewest_words.get(channel, 1),
         )
         for channel, i in zip(channels, map(CHANNELS.index, channels), strict=True)
     }
 
 
 def channel_candidates(
-    text: str, pieces: Pieces, words: Words, probabilities: Floats, support: Floats, *, threshold: float, gap: int
+    text: str,
+    pieces: Pieces,
+    words: Words,
+    probabilities: Floats,
+    support: Floats,
+    *,
+    threshold: float,
+    gap: int,
+    fewest_words: int = 1,
 ) -> list[Candidate]:
     """The candidates where ``probabilities`` reach ``threshold``; ``support`` likewise ``(n_pieces,)``, as log-odds.
 
     Runs grow to whole words; runs at most ``gap`` shown characters apart in one sentence and on one line become one;
-    edges are trimmed.
+    edges are trimmed; what has fewer than ``fewest_words`` then is dropped.
     """
     runs = _merge_runs(pieces, words, _runs(probabilities >= threshold, words), gap=gap)
     candidates = []
     for first, last in runs:
         start, end = trim(text, int(pieces.offsets[first, 0]), int(pieces.offsets[last, 1]))
         n_shown = int(words.shown[end] - words.shown[start])
-        if n_shown > 0:
+        if n_shown > 0 and n_words(text, start, end) >= fewest_words:
             inside, by_others = probabilities[first : last + 1], float(support[first : last + 1].mean())
             candidates.append(Candidate(start, end, float(inside.mean()), float(inside.max()), by_others, n_shown))
     return candidates
@@ -199,6 +211,11 @@ def sentence_numbers(text: str) -> Counts:
     begins = np.zeros(len(text), dtype=np.int32)
     begins[[start for start, _ in sentences(text)]] = 1
     return np.cumsum(begins, out=begins)
+
+
+def n_words(text: str, start: int, end: int) -> int:
+    """How many words the characters ``[start, end)`` are, as spaces and line ends part them."""
+    return len(text[start:end].split())
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:

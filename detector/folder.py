@@ -63,6 +63,12 @@ class ModelInfo:
     technique_order: tuple[str, ...] = NAMES
     schema: int = SCHEMA
 
+    def row_of(self, corpus: str) -> int:
+        """Which of the corpora that is; `ModelError` for one the model has no bias of."""
+        if corpus not in self.corpora:
+            raise ModelError(f"{self.name}: corpus {corpus!r} is not one of {', '.join(self.corpora)}")
+        return self.corpora.index(corpus)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
@@ -114,12 +120,13 @@ def read_record(folder: Path) -> dict[str, Any]:
 def held_out_fold(folder: Path) -> int:
     """The fold that the training of a model folder left out: on its documents alone is a figure worth something.
 
-    Raises `ModelError` where it left none out, or began with a model that left none out, or its record does not say.
+    Raises `ModelError` where it left none out, its record does not say, or a model that it began with or was taught by
+    has learned from that fold.
     """
     record = read_record(folder)
     for i, training in enumerate(_trainings(record)):
         if isinstance(refit := training.get("refit"), dict):
-            which = "began with a model that was" if i else "was"
+            which = "began with, or was taught by, a model that was" if i else "was"
             names, held_out = ", ".join(_corpora_of(training)), refit.get("held_out")
             raise ModelError(
                 f"{folder}: {which} trained on all documents of {names}; figures on these flatter: measure the model "
@@ -128,6 +135,11 @@ def held_out_fold(folder: Path) -> int:
     fold = record.get("fold")
     if not isinstance(fold, int):
         raise ModelError(f"{folder}: its training.json names no fold that was held out; name a model that has one")
+    if seen := learned_from(record, _corpora_of(record), fold):
+        raise ModelError(
+            f"{folder}: began with, or was taught by, a model that has learned from fold {fold} of {', '.join(seen)}; "
+            "figures on these flatter: measure a model that left one fold out throughout"
+        )
     return fold
 
 

@@ -30,6 +30,8 @@ WEIGHTS_BYTES, HEADER_BYTES = 4_000_000_000, 10_000_000
 """The most bytes of a file of weights, and of the header in it."""
 MOST_NUMBER = 1e6
 """No number of a setting is farther from 0."""
+MOST_WORDS = 1000
+"""No setting asks for more words in a span."""
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "mpnet", "deberta", "deberta-v2")
 """The types of encoders that are built; others may fetch files or run code when they are made."""
@@ -142,6 +144,10 @@ def check_setting(name: str, setting: Mapping[str, Any]) -> None:
         numbers += [*calibration["weights"], calibration["offset"]]
     for number in numbers:
         _check_number(place, number, -MOST_NUMBER, MOST_NUMBER)
+    for channel, fewest in setting.get("fewest_words", {}).items():
+        if channel not in CHANNELS:
+            raise ValueError(f"{place}: fewest_words names {channel!r:.40}, which is no technique of this version")
+        _check_whole(f"{place}: fewest_words", fewest, 1, MOST_WORDS)
     for key in ("precision", "recall"):
         if setting.get(key) is not None:
             _check_number(f"{place}: {key}", setting[key], 0, 1)

@@ -29,7 +29,7 @@ from detector.folder import held_out_fold
 from detector.metrics import calibration_error
 from detector.spans import LIKELY
 from detector.techniques import NAMES, technique
-from detector.train.calibrate import PLANS
+from detector.train.calibrate import PLANS, fewest_words_of
 from detector.train.measure import Judged
 from detector.train.run import judged_documents, scored_documents, split_corpora
 
@@ -55,9 +55,10 @@ def main(
     loaded = detector.load(model)
     fold = held_out_fold(find_model(model))
     plan = next(plan for plan in PLANS if plan.name == strictness)
-    held_out = split_corpora(corpora_in(data), fold=fold).validation
-    chosen = {name: corpus for name, corpus in held_out.items() if name in plan.chosen_on}
-    judged = judged_documents(plan, scored_documents(loaded, chosen), loaded)
+    split = split_corpora(corpora_in(data), fold=fold)
+    chosen = {name: corpus for name, corpus in split.validation.items() if name in plan.chosen_on}
+    fewest_words = fewest_words_of(split.training.values())
+    judged = judged_documents(plan, scored_documents(loaded, chosen), loaded, fewest_words=fewest_words)
     result = {"fold": fold, "n_documents": len(judged), "target": TARGET, **calibration(judged)}
     for line in lines(result, f"{loaded.name}, {strictness}"):
         print(line)

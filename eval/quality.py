@@ -34,7 +34,7 @@ from detector.detect import load
 from detector.evaluate import Predictions, score, summary
 from detector.model import load_model, save_model
 from detector.spans import Document, Span
-from detector.train.calibrate import PLANS, Scored, cross_fitted
+from detector.train.calibrate import PLANS, Scored, cross_fitted, fewest_words_of
 from detector.train.run import average, scored_and_named, scored_documents, split_corpora, token_biases, train_once
 
 RUNS = Path("runs/quality")
@@ -212,13 +212,14 @@ def measure(model: Path, corpora: Mapping[str, Corpus], *, fold: int, chosen_by:
     """
     detector = load(model)
     chooser = load(chosen_by) if chosen_by else detector
-    held_out = split_corpora(corpora, fold=fold).validation
+    split = split_corpora(corpora, fold=fold)
+    held_out, fewest_words = split.validation, fewest_words_of(split.training.values())
     (scored, named), biases = scored_and_named(detector, held_out), token_biases(detector)
     theirs = scored_documents(chooser, held_out) if chosen_by else scored
     own = {(s.document.id, s.inventory.name): s for part in scored.values() for s in part}
     results: dict[str, Any] = {}
     for plan in PLANS:
-        chosen = cross_fitted(plan, theirs, biases, gap=detector.info.gap)
+        chosen = cross_fitted(plan, theirs, biases, gap=detector.info.gap, fewest_words=fewest_words)
         pairs = [(own[s.document.id, s.inventory.name], setting) for s, setting in chosen]
         results[plan.name] = {}
         for name in [n for n in held_out if n in plan.chosen_on]:

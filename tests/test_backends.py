@@ -25,7 +25,7 @@ from detector.backends.torch import load_torch
 from detector.errors import ModelError
 from detector.folder import ModelFiles, ModelInfo, read_folder
 from detector.model import RhetoricModel, save_model
-from detector.spans import Document
+from detector.spans import Document, Span
 
 LONG_INFO = ModelInfo(
     "long", "none", tiny_info().corpora, window=254, overlap=32, gap=25, start_id=0, end_id=2, pad_id=1
@@ -179,6 +179,15 @@ def test_other_encoders_are_left_to_torch(files):
     assert choose_backend("auto", other) == "torch"
     with pytest.raises(ModelError, match="encoders of type deberta-v2"):
         choose_backend("onnx", other)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_what_cannot_be_is_one_line(tiny_model_folder, backend):
+    with pytest.raises(ModelError, match="threads 0: at least one"):
+        detector.load(tiny_model_folder, backend=backend, threads=0)
+    given = Document("a", "they love asia", (Span(0, 4, "doubt"),))
+    with pytest.raises(ModelError, match="corpus 'ptc-2' is not one of ptc, checkthat"):
+        detector.load(tiny_model_folder, backend=backend).classify(given, corpus="ptc-2")
 
 
 def test_threads_follow_the_usual_variable(monkeypatch):

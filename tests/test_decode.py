@@ -116,6 +116,25 @@ def test_a_candidate_below_the_least_confidence_is_no_span():
     assert decode(text, scores, unsure, gap=25) == ()
 
 
+@pytest.mark.parametrize(("fewest", "found"), [({}, "want"), ({"slogans": 2}, "want"), ({"doubt": 2}, "")])
+def test_what_has_fewer_words_than_annotators_mark_is_no_span(fewest, found):
+    text = "they want to destroy"
+    logits = np.full((4, len(CHANNELS)), -9.0)
+    logits[1, CHANNELS.index("doubt")] = 1.0
+    spans = decode(text, scores_of(text, logits), replace(BALANCED, fewest_words=fewest), gap=25)
+    assert " ".join(text[span.start : span.end] for span in spans) == found
+
+
+def test_words_are_counted_as_spaces_and_line_ends_part_them():
+    text = "they want to\ndestroy us"
+    logits = np.full((5, len(CHANNELS)), -9.0)
+    logits[1:3, CHANNELS.index("doubt")] = 3.0
+    scores = scores_of(text, logits)
+    two, three = (replace(BALANCED, fewest_words={"doubt": n}) for n in (2, 3))
+    assert [text[s.start : s.end] for s in decode(text, scores, two, gap=25)] == ["want to"]
+    assert decode(text, scores, three, gap=25) == ()
+
+
 @given(TEXTS, st.integers(0, 2**32 - 1))
 def test_whatever_the_scores_spans_lie_in_the_text_with_clean_edges(text, seed):
     n_pieces = len(tokenize(TOKENIZER, text))

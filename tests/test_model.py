@@ -71,6 +71,15 @@ def test_the_hash_is_of_what_decides_the_spans(tmp_path, tiny_model_folder):
     assert folder_hash(folder) != folder_hash(tiny_model_folder)
 
 
+def test_settings_from_before_spans_had_fewest_words_still_load(tmp_path, tiny_model_folder):
+    folder = shutil.copytree(tiny_model_folder, tmp_path / "copy")
+    settings = json.loads((folder / "settings.json").read_text())
+    for setting in settings.values():
+        assert setting.pop("fewest_words") == {}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    assert load_model(folder).settings == load_model(tiny_model_folder).settings
+
+
 @pytest.mark.parametrize(
     "name", ["model.json", "settings.json", "encoder.json", "tokenizer.json", "weights-01.safetensors"]
 )

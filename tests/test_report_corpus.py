@@ -289,6 +289,19 @@ def test_what_score_wrote_is_read_where_it_kept_the_texts(tmp_path: Path):
         list(read_scored(scored(tmp_path, ["outlet"])))
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_that_did_not_come_to_its_end_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str], finished: bool):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    manifest = json.loads((scored(folder, ["text", "outlet"]) / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"finished": finished}))
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(folder), "-o", str(tmp_path / "report")])
+    assert not ended.value.code
+    assert (f"{folder}: the run is not finished: " in capfd.readouterr().err) == (not finished)
+    assert (tmp_path / "report" / "index.html").is_file()
+
+
 def test_the_command_makes_a_folder_and_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     results = tmp_path / "results"

@@ -34,6 +34,7 @@ from detector.train.calibrate import (
     Candidates,
     Scored,
     cross_fitted,
+    fewest_words_of,
     fit_calibration,
     make_setting,
 )
@@ -166,6 +167,10 @@ def test_seeds_are_averaged_and_refitted_on_all_documents(encoder_folder, tmp_pa
     started = time.monotonic()
     assert train(both, CORPORA, tmp_path / "out")["refit"]  # nothing is trained again
     assert time.monotonic() - started < 60
+    with pytest.raises(ConfigError, match=r"seed-1-fold-0: holds a training with recipe.optimiser.epochs 1, not 2; "):
+        train(replace(both, optimiser=replace(both.optimiser, epochs=2)), CORPORA, tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"seed-1-fold-0: holds a training with n_documents.checkthat 10, not none; "):
+        train(both, {"ptc": CORPORA["ptc"]}, tmp_path / "out")
     lines: list[str] = []
     assert calibrate(tmp_path / "out" / "held-out", CORPORA, say=lines.append)["seen"] == []
     assert not any("has learned from" in line for line in lines)
@@ -186,8 +191,13 @@ def test_what_a_model_has_learned_from_goes_back_to_the_one_it_began_with(tmp_pa
     assert learned_from(further, corpora, 0) == ("ptc", "checkthat")
     assert learned_from(further, corpora, 1) == corpora
     (tmp_path / "training.json").write_text(json.dumps(further))
-    with pytest.raises(ModelError, match=r"began with .* trained on all documents of ptc, checkthat; .*\(sha256:5c\)"):
+    with pytest.raises(ModelError, match=r"began with, .* trained on all documents of ptc, checkthat; .*\(sha256:5c\)"):
         held_out_fold(tmp_path)
+    (tmp_path / "training.json").write_text(json.dumps(ours | {"teacher": ours | {"fold": 1}}))
+    with pytest.raises(ModelError, match=r"taught by, a model that has learned from fold 0 of ptc, checkthat;"):
+        held_out_fold(tmp_path)
+    (tmp_path / "training.json").write_text(json.dumps(ours | {"start": ours, "teacher": ours}))
+    assert held_out_fold(tmp_path) == 0
 
 
 def test_a_model_of_ours_goes_on_with_its_heads_and_what_it_knows_of_a_corpus(tiny_model_folder):
@@ -424,11 +434,29 @@ def test_strictness_trades_recall_for_precision(tiny_detector):
 def test_cross_fitting_gives_each_document_a_setting_made_without_it(tiny_detector):
     scored = {"ptc": scored_documents(tiny_detector, "ptc-19")}
     biases = {"ptc": np.zeros(len(CHANNELS), dtype=np.float32)}
-    pairs = cross_fitted(PLANS[3], scored, biases, gap=25)
+    pairs = cross_fitted(PLANS[3], scored, biases, gap=25, fewest_words={"doubt": 2})
     assert sorted(s.document.id for s, _ in pairs) == sorted(s.document.id for s in scored["ptc"])
     odd = make_setting(PLANS[3], {"ptc": scored["ptc"][1::2]}, biases, gap=25)
     assert pairs[0][0] is scored["ptc"][0]
-    assert pairs[0][1] == odd
+    assert pairs[0][1] == replace(odd, fewest_words={"doubt": 2})
+
+
+def test_the_fewest_words_of_a_technique_are_what_nearly_all_of_its_spans_have():
+    text = "one two three four five"
+
+    def marked(technique: str, *lengths: int) -> tuple[Span, ...]:
+        return tuple(Span(0, len(" ".join(text.split()[:n])), technique) for n in lengths)
+
+    spans = [
+        *marked("doubt", *[1, *[3] * 60]),  # one in sixty-one is shorter: rarer than one in fifty
+        *marked("appeal-to-fear", *[1, 1, *[3] * 60]),
+        *marked("slogans", *[4] * 49),  # too few to say
+        *marked("straw-man+red-herring", *[2] * 50),
+        *marked("", *[5] * 60),
+    ]
+    documents = tuple(Document(str(i), text, (span,)) for i, span in enumerate(spans))
+    halves = [Corpus("a", documents[::2], inventory("ptc-19")), Corpus("b", documents[1::2], inventory("ptc-19"))]
+    assert fewest_words_of(halves) == {"doubt": 3, "straw-man": 2, "red-herring": 2}
 
 
 def candidates_with(means: np.ndarray, names: np.ndarray, right: np.ndarray) -> Candidates:

@@ -138,6 +138,8 @@ def load_backend(name: str, files: ModelFiles, *, device: str = CPU, threads: in
 
     Raises `ModelError`, also where weights and encoder turn out not to fit when they are tried.
     """
+    if threads is not None and threads < 1:
+        raise ModelError(f"threads {threads}: at least one is needed to compute on, or None for all cores")
     chosen = choose_backend(name, files, device=device)
     backend: Backend
     if chosen == "onnx":

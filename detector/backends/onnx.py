@@ -85,12 +85,12 @@ class OnnxBackend:
     def span_bias(self, corpus: str | None) -> Floats:
         """See `Backend.span_bias`."""
         biases = self._weights.floats("span_bias.weight")
-        bias: Floats = biases.mean(axis=0) if corpus is None else biases[self.info.corpora.index(corpus)]
+        bias: Floats = biases.mean(axis=0) if corpus is None else biases[self.info.row_of(corpus)]
         return bias
 
     def token_bias(self, corpus: str) -> Floats:
         """See `Backend.token_bias`."""
-        bias: Floats = self._weights.floats("token_bias.weight")[self.info.corpora.index(corpus)]
+        bias: Floats = self._weights.floats("token_bias.weight")[self.info.row_of(corpus)]
         return bias
 
     def _run(self, windows: Sequence[Ints], outputs: list[str]) -> Iterator[tuple[list[int], list[Floats]]]:

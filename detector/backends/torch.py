@@ -69,12 +69,12 @@ class TorchBackend:
     def span_bias(self, corpus: str | None) -> Floats:
         """See `Backend.span_bias`."""
         weights = self.model.span_bias.weight.detach().float().cpu().numpy()
-        bias: Floats = weights.mean(axis=0) if corpus is None else weights[self.info.corpora.index(corpus)]
+        bias: Floats = weights.mean(axis=0) if corpus is None else weights[self.info.row_of(corpus)]
         return bias
 
     def token_bias(self, corpus: str) -> Floats:
         """See `Backend.token_bias`."""
-        index = self.info.corpora.index(corpus)
+        index = self.info.row_of(corpus)
         bias: Floats = self.model.token_bias.weight[index].detach().float().cpu().numpy()
         return bias
 

@@ -24,6 +24,7 @@ from detector.report.results import (
     holds_results,
     is_result,
     is_scored,
+    is_unfinished,
     read_result_file,
     read_scored,
     result_files,
@@ -172,7 +173,7 @@ class Source:
     def folder(self, folder: str, *, glob: str) -> Iterator[Result]:
         """The results in a folder: of `score`, or of the JSON that annotate wrote, otherwise of its articles."""
         if is_scored(folder):
-            return read_scored(folder)
+            return self._scored(folder)
         files = result_files(folder)
         if any(map(holds_results, files)):
             return self._read(files)
@@ -182,6 +183,11 @@ class Source:
             if not files:
                 raise
             return self._read(files)  # which tells of each why it is no result
+
+    def _scored(self, folder: str) -> Iterator[Result]:
+        if is_unfinished(folder):
+            streams.say(f"{folder}: the run is not finished: these are the parts there are")
+        yield from read_scored(folder)
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
         for file in files:

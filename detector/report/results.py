@@ -34,6 +34,14 @@ def read_scored(folder: str | Path) -> Iterator[Result]:
         yield _checked(document), provenance
 
 
+def is_unfinished(folder: str | Path) -> bool:
+    """Whether a run of `detector score` has not come to its end, so that its folder holds a part of the corpus."""
+    from detector.batch.results import read_manifest
+    from detector.batch.store import open_store
+
+    return not read_manifest(open_store(str(folder)), str(folder))["finished"]
+
+
 def is_result(path: str | Path) -> bool:
     """Whether a file is JSON by its name, and so no article."""
     return Path(path).suffix.lower() in SUFFIXES

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from detector.decode import Calibration, Scores, Setting, find_candidates
+from detector.corpora import Corpus
+from detector.decode import Calibration, Scores, Setting, find_candidates, n_words
 from detector.metrics import NamedRange, si
 from detector.spans import Document, merge_ranges
 from detector.techniques import NAMES, Inventory
@@ -18,6 +20,12 @@ Floats = npt.NDArray[np.float64]
 
 MANY_SPANS = 10
 """With at least this many annotated spans a technique is found at its clearest, however unsure."""
+
+RARELY_FEWER = 0.02
+"""No technique is found in fewer words than all but this share of its annotated spans have."""
+
+ENOUGH_SPANS = 50
+"""With fewer annotated spans than this, a technique's shortest say nothing."""
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 """The candidate thresholds tried, as probabilities."""
@@ -63,6 +71,21 @@ PLANS = (
 """The three settings for users, and one for the habits of each training corpus."""
 
 
+def fewest_words_of(corpora: Iterable[Corpus]) -> dict[str, int]:
+    """The fewest words that a span of each technique has, but for `RARELY_FEWER` of them, where that is more than one.
+
+    To be counted in documents that nothing is measured on.
+    """
+    lengths: defaultdict[str, list[int]] = defaultdict(list)
+    for document in (document for corpus in corpora for document in corpus.documents):
+        for span in document.spans:
+            for technique in span.technique.split("+"):
+                lengths[technique].append(n_words(document.text, span.start, span.end))
+    known = {name: lengths[name] for name in NAMES if len(lengths[name]) >= ENOUGH_SPANS}
+    fewest = {name: int(np.quantile(counts, RARELY_FEWER, method="lower")) for name, counts in known.items()}
+    return {name: count for name, count in fewest.items() if count > 1}
+
+
 def make_setting(plan: SettingPlan, scored: ScoredCorpora, biases: Biases, *, gap: int) -> Setting:
     """One setting: its bias; then thresholds, calibration and least confidence, for identification and techniques.
 
@@ -88,15 +111,18 @@ def _best(measures: Sequence[float]) -> int:
     return int(np.argmax(padded[:-2] + padded[1:-1] + padded[2:]))
 
 
-def cross_fitted(plan: SettingPlan, scored: ScoredCorpora, biases: Biases, *, gap: int) -> list[tuple[Scored, Setting]]:
+def cross_fitted(
+    plan: SettingPlan, scored: ScoredCorpora, biases: Biases, *, gap: int, fewest_words: Mapping[str, int]
+) -> list[tuple[Scored, Setting]]:
     """The documents a plan is chosen on, each with a setting chosen and calibrated on the other half of them.
 
-    What a setting measures on the documents it was chosen on flatters it; this does not.
+    What a setting measures on the documents it was chosen on flatters it; this does not. Spans of fewer than
+    ``fewest_words`` are dropped after it was chosen: they say much about confidence (``eval/ablation.md``).
     """
     halves = [{name: part[i::2] for name, part in scored.items()} for i in (0, 1)]
     pairs: list[tuple[Scored, Setting]] = []
     for here, there in (halves, halves[::-1]):
-        setting = make_setting(plan, there, biases, gap=gap)
+        setting = replace(make_setting(plan, there, biases, gap=gap), fewest_words=fewest_words)
         pairs += [(document, setting) for document in documents_of(plan, here)]
     return pairs
 

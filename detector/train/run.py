@@ -7,7 +7,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from detector.likeness import Likeness, save_likeness
 from detector.metrics import SpanScore, score_documents, tc
 from detector.model import load_model, save_model, save_settings
 from detector.spans import Document
-from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, make_setting
+from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, fewest_words_of, make_setting
 from detector.train.card import card
 from detector.train.features import Collator, make_dataset
 from detector.train.frozen import LowerOutputs, above, lower_outputs, numbered
@@ -33,6 +33,7 @@ from detector.train.likeness import training_likeness
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
 from detector.train.measure import Judged, judge, measure, random_errors, technique_scores
 from detector.train.precede import precede_corpora
+from detector.train.resume import check_begun, ingredients, recorded, write_begun
 from detector.train.shrink import shrink
 from detector.train.start import is_ours, starting_model
 from detector.train.swap import swap_corpora, swap_names
@@ -163,16 +164,21 @@ def train_once(
     """Trains a recipe with one seed and writes ``out/model``, in 16 bits and without settings; returns its record.
 
     ``fold`` is left out of the training and scored after each epoch; None trains on all documents. A training that is
-    done is not done again, and one that was stopped goes on from its last checkpoint in ``out/checkpoints``.
+    done is not done again, and one that was stopped goes on from its last checkpoint in ``out/checkpoints``;
+    `ConfigError` where it was begun by another recipe, or with other documents.
     """
+    split = split_corpora(corpora, fold=fold)
+    n_documents = {name: len(corpus.documents) for name, corpus in split.training.items()}
+    now = ingredients(recipe, {**n_documents, "unlabelled": len(unlabelled)})
+    check_begun(out, now)
     if (out / "model" / "training.json").is_file():
         return read_record(out / "model")
     started = time.time()
     model, info, tokenizer = starting_model(recipe, tuple(corpora))
-    split = split_corpora(corpora, fold=fold)
     detector = Detector(TorchBackend(model, info, bfloat16=bfloat16_is_fast()), info, tokenizer, {}, "")
     texts, twin_seed = training_texts(recipe, split.training, seed=seed), seed if recipe.texts.twins else None
     teacher, unlabelled = _teacher(recipe, unlabelled), _unlike(unlabelled, split.validation)
+    write_begun(out, now)
     taught: Iterable[dict[str, Any]] = ()
     if teacher:
         say(f"{teacher.name} labels {len(unlabelled)} texts")
@@ -199,7 +205,7 @@ def train_once(
     )
     save_model(out / "model", model, info=info, settings=[], tokenizer=tokenizer, eight_bit=False)
     record = {
-        "recipe": asdict(replace(recipe, texts=replace(recipe.texts, fine=Path(recipe.texts.fine).name))),
+        "recipe": recorded(recipe),
         "seed": seed,
         "fold": fold,
         "n_documents": {n: [len(split.training[n].documents), len(c.documents)] for n, c in split.validation.items()},
@@ -276,15 +282,16 @@ def calibrate(
     validation = split.validation
     likeness = training_likeness(detector, split.training, validation)  # what may fail comes before what is written
     scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
+    fewest_words = fewest_words_of(split.training.values())
     settings, measured = [], {}
     details: dict[str, Any] = {}
     for plan in PLANS:
-        judged = judged_documents(plan, scored, detector)
+        judged = judged_documents(plan, scored, detector, fewest_words=fewest_words)
         measured[plan.name] = measure(judged)
         if plan.name == DETAILED:
             details = {"techniques": technique_scores(judged), "errors": random_errors(judged)}
         found = measured[plan.name]["flc"]
-        setting = make_setting(plan, scored, biases, gap=gap)
+        setting = replace(make_setting(plan, scored, biases, gap=gap), fewest_words=fewest_words)
         settings.append(replace(setting, precision=found["precision"], recall=found["recall"]))
         say(f"{plan.name}: precision {found['precision']:.3f}, recall {found['recall']:.3f}, F1 {found['f1']:.3f}")
     save_settings(folder, settings)
@@ -306,10 +313,16 @@ def _write_likeness(folder: Path, likeness: Likeness, say: Progress) -> None:
     say(f"like the training: {likeness.fewest_words} words or more, distance up to {likeness.limit:.2f}")
 
 
-def judged_documents(plan: SettingPlan, scored: Mapping[str, Sequence[Scored]], detector: Detector) -> list[Judged]:
+def judged_documents(
+    plan: SettingPlan,
+    scored: Mapping[str, Sequence[Scored]],
+    detector: Detector,
+    *,
+    fewest_words: Mapping[str, int],
+) -> list[Judged]:
     """The documents that a plan is chosen on, each judged at a setting that was chosen on the other half of them."""
     gap = detector.info.gap
-    pairs = cross_fitted(plan, scored, token_biases(detector), gap=gap)
+    pairs = cross_fitted(plan, scored, token_biases(detector), gap=gap, fewest_words=fewest_words)
     return [judge(document, setting, gap=gap) for document, setting in pairs]
 
 
