@@ -28,7 +28,8 @@ lint: $(VENV)/installed-test
 
 held-out: $(HELD_OUT)/model.json
 
-$(HELD_OUT)/model.json:
+$(HELD_OUT)/model.json: detector/models/default/settings.json
+	@git cat-file -e $(HELD_OUT_COMMIT) || { echo "the history is not here: git fetch --unshallow, then make held-out"; exit 1; }
 	rm -rf $(HELD_OUT).part && mkdir -p $(HELD_OUT).part
 	git archive --output=$(HELD_OUT).part/it.tar $(HELD_OUT_COMMIT) detector/models/default
 	tar -x -m --strip-components=3 -C $(HELD_OUT).part -f $(HELD_OUT).part/it.tar && rm $(HELD_OUT).part/it.tar
