@@ -20,6 +20,7 @@ from detector.cli.settings import in_force, selection_of
 from detector.errors import ConfigError, InputError
 from detector.readers.text import STANDARD_INPUT, find_all, find_files, is_address
 from detector.report.results import (
+    UNFINISHED,
     Result,
     holds_results,
     is_result,
@@ -186,7 +187,7 @@ class Source:
 
     def _scored(self, folder: str) -> Iterator[Result]:
         if is_unfinished(folder):
-            streams.say(f"{folder}: the run is not finished: these are the parts there are")
+            streams.say(f"{folder}: {UNFINISHED}")
         yield from read_scored(folder)
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:

@@ -16,6 +16,7 @@ from detector.cli import streams
 from detector.cli.score import column_names
 from detector.cli.streams import say
 from detector.errors import ConfigError
+from detector.report.results import UNFINISHED
 from detector.report.visible import visible
 from detector.report.wording import counted
 
@@ -76,7 +77,7 @@ def command(
 def warn(folder: str, overview: Overview) -> None:
     """Says on standard error what a reader of the numbers should know."""
     if not overview.finished:
-        say(f"{folder}: the run is not finished: these are the parts there are")
+        say(f"{folder}: {UNFINISHED}")
     if overview.n_errors:
         say(f"{folder}: {counted(overview.n_errors, 'document')} could not be read and not counted (errors.jsonl)")
     if overview.n_duplicate_ids:

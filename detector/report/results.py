@@ -17,6 +17,7 @@ from detector.writers.json import read_annotation, read_provenance
 from detector.writers.provenance import Provenance
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
+UNFINISHED = "the run is not finished: these are the parts there are"
 _SCORED = "manifest.json"  # what `score` writes beside its part files
 Result = tuple[Document, Provenance]
 
