@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from detector.errors import ModelError
 from detector.folding import Counts, count_shown, fold
 from detector.sentences import sentences
 from detector.spans import Span, in_reading_order
-from detector.windows import CHANNELS, IDENTIFICATION, Pieces, code_points, line_numbers
+from detector.techniques import NAMES
+from detector.windows import CHANNELS, Pieces, code_points, line_numbers
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -21,6 +24,9 @@ EDGES_OUTSIDE = frozenset(" \t\r\n\v\f\u00a0\u2028\u2029\u200b\u2060\u00ad\ufeff
 """Characters that no span starts or ends with: what shows nothing, and punctuation that says nothing by itself."""
 
 WORD_JOINERS = [ord(c) for c in "-'’"]
+
+MOST_COVERED = 5.0
+"""The logarithm of as many annotated spans as a candidate is ever expected to cover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +59,49 @@ class Calibration:
 
     def confidence(self, candidate: Candidate) -> float:
         """The probability that a candidate is right: that at least half of it lies in annotated spans."""
-        weighted = sum(w * f for w, f in zip(self.weights, candidate.features(), strict=True))
-        return 0.5 * (1 + math.tanh(0.5 * (weighted + self.offset)))
+        return 0.5 * (1 + math.tanh(0.5 * self.weigh(candidate)))
+
+    def weigh(self, candidate: Candidate) -> float:
+        """The candidate's features by their weights, and the offset: log-odds, or the logarithm of a number."""
+        return sum(w * f for w, f in zip(self.weights, candidate.features(), strict=True)) + self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """How the ranges inside any technique are chosen: so that span identification's F1 is expected to be highest.
+
+    The runs of pieces at each of ``thresholds`` are candidates. ``precision`` says which share of a candidate is
+    expected to lie in annotated spans (a logistic), ``recall`` how many annotated spans it is expected to cover (an
+    exponential). A candidate is worth its share, and its spans times ``recall_weight``, less ``cost``: what one range
+    more costs in precision.
+    """
+
+    thresholds: tuple[float, ...]
+    precision: Calibration
+    recall: Calibration
+    recall_weight: float
+    cost: float
+
+    def worth(self, candidate: Candidate) -> float:
+        """What the candidate is expected to bring; below 0.0 the others do better without it."""
+        share, n_covered = self.expected(candidate)
+        return share + self.recall_weight * n_covered - self.cost
+
+    def expected(self, candidate: Candidate) -> tuple[float, float]:
+        """The share of the candidate that lies in annotated spans, and how many of these it covers, as expected."""
+        n_covered = math.exp(min(self.recall.weigh(candidate), MOST_COVERED))
+        return self.precision.confidence(candidate), n_covered
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One strictness: whose annotation habits to follow, and what it takes to call something a span.
 
-    All by channel: ``bias`` is added to the token head's outputs, a piece whose probability reaches ``thresholds`` is
-    part of a candidate, and a candidate whose confidence reaches ``min_confidence`` is a span. No candidate has fewer
-    words than ``fewest_words`` says, one where a channel is not named there: nobody marks a lone word as doubt.
-    ``precision`` and ``recall`` of its spans with techniques were measured on validation documents (None: not
-    measured).
+    ``bias``, by channel, is added to the token head's outputs. The rest is by technique: a piece whose probability
+    reaches ``thresholds`` is part of a candidate, and a candidate whose confidence reaches ``min_confidence`` is a
+    span. No candidate has fewer words than ``fewest_words`` says, one where a technique is not named there: nobody
+    marks a lone word as doubt. ``precision`` and ``recall`` of its spans were measured on validation documents (None:
+    not measured). Without ``identification``, in settings of former versions, there are spans, but `identify` fails.
     """
 
     name: str
@@ -73,6 +109,7 @@ class Setting:
     thresholds: Mapping[str, float]
     min_confidence: Mapping[str, float]
     calibration: Mapping[str, Calibration]
+    identification: Identification | None = None
     fewest_words: Mapping[str, int] = field(default_factory=dict)
     precision: float | None = None
     recall: float | None = None
@@ -116,46 +153,85 @@ def decode(text: str, scores: Scores, setting: Setting, *, gap: int) -> tuple[Sp
 
     Spans of different techniques may overlap; spans of one technique never touch the same character.
     """
-    return in_reading_order(_spans(text, scores, setting, gap=gap, channels=CHANNELS[1:]))
+    return in_reading_order(_spans(text, scores, setting, gap=gap))
 
 
-def identify(text: str, scores: Scores, setting: Setting, *, gap: int) -> list[tuple[int, int]]:
-    """The ranges inside any technique, by the identification output, in order."""
-    return [(s.start, s.end) for s in _spans(text, scores, setting, gap=gap, channels=(IDENTIFICATION,))]
-
-
-def _spans(text: str, scores: Scores, setting: Setting, *, gap: int, channels: tuple[str, ...]) -> Iterator[Span]:
-    for channel, candidates in find_candidates(text, scores, setting, gap=gap, channels=channels).items():
+def _spans(text: str, scores: Scores, setting: Setting, *, gap: int) -> Iterator[Span]:
+    for technique, candidates in find_candidates(text, scores, setting, gap=gap, techniques=NAMES).items():
         for candidate in candidates:
-            confidence = setting.calibration[channel].confidence(candidate)
-            if confidence >= setting.min_confidence[channel]:
-                yield Span(candidate.start, candidate.end, channel, round(confidence, 4))
+            confidence = setting.calibration[technique].confidence(candidate)
+            if confidence >= setting.min_confidence[technique]:
+                yield Span(candidate.start, candidate.end, technique, round(confidence, 4))
 
 
 def find_candidates(
-    text: str, scores: Scores, setting: Setting, *, gap: int, channels: tuple[str, ...]
+    text: str, scores: Scores, setting: Setting, *, gap: int, techniques: tuple[str, ...]
 ) -> dict[str, list[Candidate]]:
-    """The candidates of each channel at the setting's thresholds, in order."""
+    """The candidates of each technique at the setting's thresholds, in order."""
     if len(scores.pieces) == 0:
-        return {channel: [] for channel in channels}
+        return {name: [] for name in techniques}
     bias = setting.bias_vector()
-    inside = scores.logits[:, 0] + bias[0]
-    by_any = inside
-    if IDENTIFICATION in channels:
-        by_any = np.logaddexp.reduce(scores.logits[:, 1:] + bias[1:], axis=1)
     return {
-        channel: channel_candidates(
+        name: channel_candidates(
             text,
             scores.pieces,
             scores.words,
             _sigmoid(scores.logits[:, i] + bias[i]),
-            by_any if channel == IDENTIFICATION else inside,
-            threshold=setting.thresholds[channel],
+            scores.logits[:, 0] + bias[0],
+            threshold=setting.thresholds[name],
             gap=gap,
-            fewest_words=setting.fewest_words.get(channel, 1),
+            fewest_words=setting.fewest_words.get(name, 1),
         )
-        for channel, i in zip(channels, map(CHANNELS.index, channels), strict=True)
+        for name, i in zip(techniques, map(CHANNELS.index, techniques), strict=True)
     }
+
+
+def identify(text: str, scores: Scores, setting: Setting) -> list[tuple[int, int]]:
+    """The ranges inside any technique, in order; they share no character.
+
+    `ModelError` where the setting does not know how to choose them.
+    """
+    chosen_by = setting.identification
+    if chosen_by is None:
+        raise ModelError(f"setting {setting.name!r} has no identification: make it anew with 'detector calibrate'")
+    candidates = identification_candidates(text, scores, setting.bias_vector(), chosen_by.thresholds)
+    chosen = worth_most(candidates, [chosen_by.worth(candidate) for candidate in candidates])
+    return [(candidates[i].start, candidates[i].end) for i in chosen]
+
+
+def identification_candidates(text: str, scores: Scores, bias: Floats, thresholds: Iterable[float]) -> list[Candidate]:
+    """What may be a range inside any technique: the runs at each threshold, by their ends and starts, none twice."""
+    if len(scores.pieces) == 0:
+        return []
+    logits = scores.logits + bias
+    probabilities, by_any = _sigmoid(logits[:, 0]), np.logaddexp.reduce(logits[:, 1:], axis=1)
+    found: dict[tuple[int, int], Candidate] = {}
+    for threshold in thresholds:
+        runs = channel_candidates(text, scores.pieces, scores.words, probabilities, by_any, threshold=threshold, gap=0)
+        for candidate in runs:
+            found.setdefault((candidate.end, candidate.start), candidate)
+    return [found[key] for key in sorted(found)]
+
+
+def worth_most(candidates: Sequence[Candidate], worth: Sequence[float]) -> list[int]:
+    """The places of those candidates that share no character and are worth most together, in order.
+
+    ``candidates`` are sorted by their ends; weighted interval scheduling (Kleinberg and Tardos, 2005, section 6.1).
+    """
+    ends = [candidate.end for candidate in candidates]
+    before = [bisect_right(ends, candidate.start, 0, i) for i, candidate in enumerate(candidates)]
+    best = [0.0]
+    for i, value in enumerate(worth):
+        best.append(max(best[i], best[before[i]] + value))
+    chosen = []
+    i = len(candidates)
+    while i > 0:
+        if best[i] > best[i - 1]:
+            chosen.append(i - 1)
+            i = before[i - 1]
+        else:
+            i -= 1
+    return chosen[::-1]
 
 
 def channel_candidates(

@@ -59,7 +59,7 @@ def predict(detector: Detector, corpus: Corpus, *, setting: Setting, habits: str
     for document, scores, with_names in detector.score_and_classify(corpus.documents, corpus=habits, within=within):
         text = document.text
         found.append(document.with_spans(decode(text, scores, setting, gap=detector.info.gap), n_read=len(text)))
-        ranges = identify(text, scores, setting, gap=detector.info.gap)
+        ranges = identify(text, scores, setting)
         identified.append(document.with_spans(Span(start, end, "") for start, end in ranges))
         named.append(with_names)
     return Predictions(tuple(found), tuple(identified), tuple(named))

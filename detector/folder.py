@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from detector.decode import Calibration, Setting
+from detector.decode import Calibration, Identification, Setting
 from detector.errors import ModelError
 from detector.folder_checks import (
     Stored,
@@ -262,5 +262,18 @@ def _info(value: Mapping[str, Any]) -> ModelInfo:
 
 def _setting(name: str, value: Mapping[str, Any]) -> Setting:
     check_setting(name, value)
-    calibration = {c: Calibration(tuple(v["weights"]), v["offset"]) for c, v in value["calibration"].items()}
-    return Setting(**{**value, "calibration": calibration})
+    by_technique = {key: {n: value[key][n] for n in NAMES} for key in ("thresholds", "min_confidence")}
+    calibration = {n: _calibration(value["calibration"][n]) for n in NAMES}
+    identification = _identification(value.get("identification"))
+    return Setting(**{**value, **by_technique, "calibration": calibration, "identification": identification})
+
+
+def _identification(value: Mapping[str, Any] | None) -> Identification | None:
+    if value is None:
+        return None
+    parts = {key: _calibration(value[key]) for key in ("precision", "recall")}
+    return Identification(**{**value, **parts, "thresholds": tuple(value["thresholds"])})
+
+
+def _calibration(value: Mapping[str, Any]) -> Calibration:
+    return Calibration(tuple(value["weights"]), value["offset"])

@@ -15,7 +15,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from detector.techniques import NAMES
-from detector.windows import CHANNELS, tokenize
+from detector.windows import CHANNELS, IDENTIFICATION, tokenize
 
 PICKLES = frozenset({".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"})
 """Suffixes of files that can run code when they are opened. None is read; that one is there is reason enough."""
@@ -30,6 +30,8 @@ WEIGHTS_BYTES, HEADER_BYTES = 4_000_000_000, 10_000_000
 """The most bytes of a file of weights, and of the header in it."""
 MOST_NUMBER = 1e6
 """No number of a setting is farther from 0."""
+MOST_THRESHOLDS = 100
+"""No setting has more thresholds for identification."""
 MOST_WORDS = 1000
 """No setting asks for more words in a span."""
 
@@ -135,10 +137,17 @@ def check_setting(name: str, setting: Mapping[str, Any]) -> None:
     if setting["name"] != name:
         raise ValueError(f"{place}: calls itself {setting['name']!r:.40}")
     for key in ("bias", "thresholds", "min_confidence", "calibration"):
-        if set(setting[key]) != set(CHANNELS):
+        unknown = set(setting[key]) ^ set(CHANNELS)
+        if unknown and not (unknown == {IDENTIFICATION} and key != "bias"):  # which had a place there once
             raise ValueError(f"{place}: {key} has other techniques than this version")
     numbers = [number for key in ("bias", "thresholds", "min_confidence") for number in setting[key].values()]
-    for calibration in setting["calibration"].values():
+    calibrations = list(setting["calibration"].values())
+    if (identification := setting.get("identification")) is not None:
+        calibrations += [identification[key] for key in ("precision", "recall")]
+        numbers += [*identification["thresholds"], identification["recall_weight"], identification["cost"]]
+        if not 1 <= len(identification["thresholds"]) <= MOST_THRESHOLDS:
+            raise ValueError(f"{place}: identification must have from 1 to {MOST_THRESHOLDS} thresholds")
+    for calibration in calibrations:
         if len(calibration["weights"]) != 4:
             raise ValueError(f"{place}: a calibration has {len(calibration['weights'])} weights, not 4")
         numbers += [*calibration["weights"], calibration["offset"]]

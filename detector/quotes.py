@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from detector.sentences import sentences
-from detector.spans import Document, Span
+from detector.spans import Document, Span, merge_ranges
 
 _CLOSING = {"“": "”", "„": "“”", "«": "»", "»": "«", "‹": "›", "「": "」", "『": "』", '"': '"', "‘": "’", "'": "'"}
 _MARKS = re.compile("[“”„«»‹›「」『』\"‘’']")
@@ -71,26 +71,10 @@ def quotations(text: str, blocks: tuple[tuple[int, int], ...] = ()) -> tuple[Quo
     [('“They lie,”', 'Ann Lee'), ("the bridge is 6' wide.", 'the mayor')]
     """
     paragraphs = list(_paragraphs(text))
-    found = [Quotation(start, end, "block") for start, end in _block_ranges(text, blocks)]
+    found = _block_quotations(text, blocks)
     found = sorted([*found, *(q for q in _marked(text, paragraphs) if not _touches(q, found))])
     reported = [q for start, end in paragraphs for q in _reported(text, start, end) if not _touches(q, found)]
     return tuple(sorted([*found, *reported]))
-
-
-def quoted_ranges(text: str) -> list[tuple[int, int]]:
-    """The half-open ranges of text in quotation marks, in order, marks included; they do not overlap.
-
-    >>> text = 'She is 5\\' 6" tall and said "not now".'
-    >>> [text[start:end] for start, end in quoted_ranges(text)]
-    ['"not now"']
-    """
-    return [(q.start, q.end) for q in _marked(text, list(_paragraphs(text)))]
-
-
-def is_quoted(span: Span, ranges: Sequence[tuple[int, int]]) -> bool:
-    """Whether a span lies inside one of these ranges, which are in order and do not overlap."""
-    i = bisect.bisect_right(ranges, span.start, key=lambda r: r[0]) - 1
-    return i >= 0 and span.end <= ranges[i][1]
 
 
 # -- paragraphs and block quotes -------------------------------------------------------------------------------------
@@ -111,16 +95,20 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _block_ranges(text: str, known: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The block quotes that are known and those of lines that begin with ``>``, following ones joined."""
+def _block_quotations(text: str, known: Iterable[tuple[int, int]]) -> list[Quotation]:
+    """The block quotes that are known, inner ones as part of outer ones, and those of lines that begin with ``>``.
+
+    Lines of ``>`` that follow each other are one.
+    """
     ranges: list[tuple[int, int]] = []
     for line in _BLOCK_LINE.finditer(text):
         if ranges and not text[ranges[-1][1] : line.start()].strip():
             ranges[-1] = (ranges[-1][0], line.end())
         else:
             ranges.append(line.span())
-    taken = [(a, b) for a, b in known if 0 <= a < b <= len(text)]
-    return sorted([*taken, *(r for r in ranges if not any(a < r[1] and r[0] < b for a, b in taken))])
+    taken = merge_ranges((a, b) for a, b in known if 0 <= a < b <= len(text))
+    blocks, lines = ([Quotation(a, b, "block") for a, b in part] for part in (taken, ranges))
+    return sorted([*blocks, *(line for line in lines if not _touches(line, blocks))])
 
 
 def _touches(one: Quotation, found: Sequence[Quotation]) -> bool:

@@ -279,7 +279,7 @@ def read_and_decode(folder: Path, file: Path) -> None:
     setting = bare_setting("any", float(chance.random()))
     spans = decode(text, scores, setting, gap=25)
     assert all(0 <= s.start < s.end <= len(text) and 0 <= s.confidence <= 1 for s in spans)
-    assert all(0 <= start < end <= len(text) for start, end in identify(text, scores, setting, gap=25))
+    assert all(0 <= start < end <= len(text) for start, end in identify(text, scores, setting))
     write_json(Document("a", text, spans))
 
 

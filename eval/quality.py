@@ -246,7 +246,7 @@ def predictions_of(
     return replace(corpus, documents=documents), Predictions(
         tuple(s.document.with_spans(decode(s.document.text, s.scores, setting, gap=gap)) for s, setting in mine),
         tuple(
-            s.document.with_spans(Span(a, b, "") for a, b in identify(s.document.text, s.scores, setting, gap=gap))
+            s.document.with_spans(Span(a, b, "") for a, b in identify(s.document.text, s.scores, setting))
             for s, setting in mine
         ),
         tuple(by_id[document.id] for document in documents),

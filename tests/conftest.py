@@ -16,9 +16,10 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import BertConfig, BertModel
 
-from detector.decode import Calibration, Setting
+from detector.decode import Calibration, Identification, Setting
 from detector.detect import Detector, load
 from detector.model import ModelInfo, RhetoricModel, save_model
+from detector.techniques import NAMES
 from detector.windows import CHANNELS
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of the code
@@ -67,10 +68,12 @@ def tiny_info() -> ModelInfo:
 
 
 def bare_setting(name: str, threshold: float = 0.3) -> Setting:
-    """A setting without bias whose confidence is the mean probability."""
-    zero = dict.fromkeys(CHANNELS, 0.0)
-    calibration = dict.fromkeys(CHANNELS, Calibration((1.0, 0.0, 0.0, 0.0), 0.0))
-    return Setting(name, zero, dict.fromkeys(CHANNELS, threshold), zero, calibration)
+    """A setting without bias whose confidence is the mean probability, as is what a range is worth."""
+    as_scored, nothing = Calibration((1.0, 0.0, 0.0, 0.0), 0.0), Calibration((0.0, 0.0, 0.0, 0.0), 0.0)
+    thresholds, none = dict.fromkeys(NAMES, threshold), dict.fromkeys(NAMES, 0.0)
+    identification = Identification((threshold, 0.9), as_scored, nothing, 0.0, cost=threshold)
+    bias = dict.fromkeys(CHANNELS, 0.0)
+    return Setting(name, bias, thresholds, none, dict.fromkeys(NAMES, as_scored), identification)
 
 
 def tiny_settings() -> list[Setting]:

@@ -190,6 +190,19 @@ def test_what_cannot_be_is_one_line(tiny_model_folder, backend):
         detector.load(tiny_model_folder, backend=backend).classify(given, corpus="ptc-2")
 
 
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        ("gpu", r"device 'gpu' is not one of cpu, cuda, cuda:N and mps"),
+        ("cuda:one", r"device 'cuda:one' is not one of"),
+        ("cuda:99", r"device 'cuda:99': torch sees no such GPU here"),
+    ],
+)
+def test_a_device_that_is_not_there_is_one_line(tiny_model_folder, device, said):
+    with pytest.raises(ModelError, match=said):
+        detector.load(tiny_model_folder, device=device)
+
+
 def test_threads_follow_the_usual_variable(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert default_threads() == 3

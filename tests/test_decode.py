@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -16,14 +16,18 @@ from detector.decode import (
     EDGES_OUTSIDE,
     Calibration,
     Candidate,
+    Identification,
     Scores,
     channel_candidates,
     decode,
     find_candidates,
     find_words,
+    identification_candidates,
     identify,
     trim,
+    worth_most,
 )
+from detector.errors import ModelError
 from detector.metrics import flc
 from detector.spans import Span
 from detector.techniques import NAMES
@@ -99,11 +103,14 @@ def test_a_calibration_is_a_logistic_of_the_score():
 def test_the_support_of_a_technique_is_identification_and_the_reverse():
     text = "they want to destroy"
     logits = np.full((4, len(CHANNELS)), -30.0)
-    logits[2:, CHANNELS.index("doubt")] = 2.0
+    logits[2:, CHANNELS.index("doubt")] = 4.0
     logits[2:, 0] = (1.0, 3.0)
-    found = find_candidates(text, scores_of(text, logits), BALANCED, gap=25, channels=("identification", "doubt"))
+    scores = scores_of(text, logits)
+    found = find_candidates(text, scores, BALANCED, gap=25, techniques=("doubt", "slogans"))
     assert [c.support for c in found["doubt"]] == [pytest.approx(2.0)]
-    assert [c.support for c in found["identification"]] == [pytest.approx(2.0)]
+    assert found["slogans"] == []
+    ranges = identification_candidates(text, scores, BALANCED.bias_vector(), [0.5])
+    assert [c.support for c in ranges] == [pytest.approx(4.0)]
 
 
 def test_a_candidate_below_the_least_confidence_is_no_span():
@@ -184,8 +191,57 @@ def test_identification_is_an_output_of_its_own():
     logits = np.full((4, len(CHANNELS)), -9.0)
     logits[:2, 0] = 3.0
     scores = scores_of(text, logits)
-    assert identify(text, scores, BALANCED, gap=25) == [(0, 9)]
+    assert identify(text, scores, BALANCED) == [(0, 9)]
     assert decode(text, scores, BALANCED, gap=25) == ()
+
+
+@pytest.mark.parametrize(
+    ("recall_weight", "ranges"),
+    [(0.0, ["they", "destroy us"]), (1.0, ["they want to destroy us"])],
+    ids=["two sure ranges", "the whole of them covers more"],
+)
+def test_of_ranges_within_each_other_those_worth_most_together_are_taken(recall_weight, ranges):
+    text = "they want to destroy us"
+    logits = np.full((5, len(CHANNELS)), -9.0)
+    logits[:, 0] = (3.0, -1.0, -1.0, 3.0, 3.0)
+    by_length = Calibration((0.0, 0.0, 1.0, 0.0), -2.0)
+    chosen_by = Identification((0.2, 0.5), Calibration((1.0, 0.0, 0.0, 0.0), 0.0), by_length, recall_weight, cost=0.5)
+    setting = replace(BALANCED, identification=chosen_by)
+    candidates = identification_candidates(text, scores_of(text, logits), setting.bias_vector(), (0.2, 0.5))
+    assert [text[c.start : c.end] for c in candidates] == ["they", "they want to destroy us", "destroy us"]
+    assert [text[a:b] for a, b in identify(text, scores_of(text, logits), setting)] == ranges
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 6), st.integers(-3, 5)), max_size=7))
+def test_no_other_choice_of_ranges_without_a_shared_character_is_worth_more(drawn):
+    rows = sorted((start + length, start, worth) for start, length, worth in drawn)
+    candidates = [Candidate(start, end, 0.5, 0.5, 0.0) for end, start, _ in rows]
+    worth = [float(value) for *_, value in rows]
+
+    def apart(chosen) -> bool:
+        return all(candidates[i].end <= candidates[j].start for i, j in pairwise(chosen))
+
+    chosen = worth_most(candidates, worth)
+    assert apart(chosen)
+    subsets = (c for n in range(len(rows) + 1) for c in combinations(range(len(rows)), n) if apart(c))
+    assert sum(worth[i] for i in chosen) == max(sum(worth[i] for i in subset) for subset in subsets)
+
+
+@given(TEXTS, st.integers(0, 2**32 - 1))
+def test_whatever_the_scores_ranges_lie_apart_in_the_text(text, seed):
+    logits = np.random.default_rng(seed).normal(0, 3, (len(tokenize(TOKENIZER, text)), len(CHANNELS)))
+    found = identify(text, scores_of(text, logits), BALANCED)
+    assert all(0 <= start < end <= len(text) for start, end in found)
+    assert all(one[1] <= next_one[0] for one, next_one in pairwise(found))
+
+
+def test_a_setting_without_identification_finds_spans_and_says_what_is_missing():
+    text = "they want to destroy"
+    logits = np.full((4, len(CHANNELS)), 3.0)
+    setting = replace(BALANCED, identification=None)
+    assert decode(text, scores_of(text, logits), setting, gap=25)
+    with pytest.raises(ModelError, match=r"'balanced' has no identification: .*detector calibrate"):
+        identify(text, scores_of(text, logits), setting)
 
 
 def test_a_long_text_takes_little_memory():

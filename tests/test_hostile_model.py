@@ -63,6 +63,10 @@ def balanced(change: Callable[[Any], object]) -> Damage:
     return changed("settings.json", lambda value: change(value["balanced"]))
 
 
+def identification(change: Callable[[Any], object]) -> Damage:
+    return balanced(lambda value: change(value["identification"]))
+
+
 def header(change: Callable[[dict[str, Any]], object]) -> Damage:
     """Changes what the header of the weights says of the tensors; their bytes stay."""
 
@@ -160,6 +164,15 @@ HOSTILE: dict[str, Damage] = {
     "a bias that is infinite": balanced(lambda value: value["bias"].update(doubt=float("inf"))),
     "three weights of calibration": balanced(lambda value: value["calibration"]["doubt"]["weights"].pop()),
     "an offset that is NaN": balanced(lambda value: value["calibration"]["doubt"].update(offset=float("nan"))),
+    "a threshold of identification in words": identification(lambda value: value.update(thresholds=["0.5"])),
+    "thresholds of identification without end": identification(lambda value: value.update(thresholds=[0.5] * 101)),
+    "no threshold of identification": identification(lambda value: value.update(thresholds=[])),
+    "an endless cost": identification(lambda value: value.update(cost=float("inf"))),
+    "identification without recall": identification(lambda value: value.pop("recall")),
+    "two weights of recall": identification(lambda value: value["recall"].update(weights=[0, 0])),
+    "a key that identification has no use for": identification(lambda value: value.update(code="import os")),
+    "identification in a word": balanced(lambda value: value.update(identification="all")),
+    "a bias without identification": balanced(lambda value: value["bias"].pop("identification")),
     "fewest words of an unknown technique": balanced(lambda value: value.update(fewest_words={"sarcasm": 2})),
     "fewest words that are none": balanced(lambda value: value.update(fewest_words={"doubt": 0})),
     "fewest words that are half a word": balanced(lambda value: value.update(fewest_words={"doubt": 1.5})),

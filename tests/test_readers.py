@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.errors import InputError
-from detector.readers.text import find_all, find_files, read_bytes, read_standard_input, read_text
+from detector.readers.sources import Sources
+from detector.readers.text import find_all, find_files, read_bytes, read_text
+from detector.spans import Document
 
 TEXT = "Ünï\r\ncode 😀 e\u0301\u202e עברית\rend\n"
 TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
@@ -88,7 +90,8 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path):
 
 
 def test_standard_input_is_read_as_bytes():
-    document = read_standard_input(io.BytesIO(b"\xef\xbb\xbfa\r\nb"))
+    (document,) = Sources().read("-", stdin=io.BytesIO(b"\xef\xbb\xbfa\r\nb"))
+    assert isinstance(document, Document)
     assert (document.id, document.text) == ("-", "a\r\nb")
 
 

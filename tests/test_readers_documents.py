@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from detector.errors import InputError
-from detector.readers.language import foreign_language, language_of
+from detector.readers.language import language_of
 from detector.readers.limits import Limits
 from detector.readers.package import parsed_markup
 from detector.readers.pdf import paragraphs
@@ -592,10 +592,8 @@ def test_the_language_is_told_or_left_open():
     english = "They say that the people of this country will not have it, and they are right about that."
     german = "Die Regierung hat gestern beschlossen, dass niemand mehr ohne Genehmigung in die Stadt fahren darf."
     assert language_of(english) == "en"
-    assert foreign_language(english) is None
-    assert foreign_language(german) == "de"
-    assert foreign_language("Nein!") is None
-    assert foreign_language(german, ("en", "de")) is None
+    assert language_of(german) == "de"
+    assert language_of("Nein!") is None
 
 
 W = "xmlns:w='http://schemas.openxmlformats.org/wordprocessingml/2006/main'"

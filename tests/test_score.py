@@ -868,7 +868,7 @@ def test_scoring_does_not_import_torch(tiny_model_folder, tmp_path):
         (("nix.jsonl", "--out", "o"), "error: nix.jsonl: there is no such file or folder"),
         (("c.jsonl", "--out", "o", "--shard", "3/2"), "error: --shard 3/2: give I/N with I from 1 to N"),
         (("c.jsonl", "--out", "o", "--shard", "x"), "error: --shard x: give I/N"),
-        (("c.jsonl", "--out", "o", "--device", "gpu"), "error: --device gpu: is not one of cpu, cuda"),
+        (("c.jsonl", "--out", "o", "--device", "gpu"), "error: device 'gpu' is not one of cpu, cuda"),
         (("c.jsonl", "--out", "o", "--only", "nix"), "error: no technique is called 'nix'"),
         (("c.jsonl", "--out", "o", "--keep", "row"), "error: --keep row: the part files have a column of that name"),
         (("c.jsonl", "--out", "o", "--text-column", "b"), "error: c.jsonl:1: no 'b' in it: choose with --text-column"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import time
@@ -12,21 +13,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_info, tiny_model, tiny_tokenizer
+from conftest import bare_setting, tiny_info, tiny_model, tiny_tokenizer
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from detector.backends.torch import TorchBackend
 from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe, TextsConfig
 from detector.corpora import Corpus
-from detector.decode import Candidate, Setting, decode
+from detector.decode import Candidate, Scores, Setting, decode, find_words, identify
 from detector.detect import Detector, load
 from detector.errors import ConfigError, ModelError
 from detector.folder import held_out_fold, learned_from
-from detector.metrics import calibration_error
+from detector.metrics import SpanScore, calibration_error, si
 from detector.model import load_model
 from detector.spans import Document, Span
-from detector.techniques import inventory
+from detector.techniques import NAMES, inventory
 from detector.train import encoders
 from detector.train.calibrate import (
     PLANS,
@@ -36,6 +37,8 @@ from detector.train.calibrate import (
     cross_fitted,
     fewest_words_of,
     fit_calibration,
+    fit_identification,
+    gold_ranges,
     make_setting,
 )
 from detector.train.dropout import ByteDropout
@@ -45,7 +48,7 @@ from detector.train.loop import TrainingModule, parameter_groups, span_loss, tok
 from detector.train.run import calibrate, split_corpora, train, training_texts
 from detector.train.shrink import shrink
 from detector.train.start import starting_model
-from detector.windows import CHANNELS, channel_bit
+from detector.windows import CHANNELS, IDENTIFICATION, channel_bit, tokenize
 
 QUOTE = "destroy everything"
 SENTENCE = "we love asia and nato . they want to destroy everything we love .\n"
@@ -415,10 +418,11 @@ def settings_of(tiny_detector, *plans) -> list[Setting]:
     return [make_setting(plan, scored, biases, gap=25) for plan in plans]
 
 
-def test_settings_know_every_channel_and_take_thresholds_from_the_list(tiny_detector):
+def test_settings_know_every_technique_and_take_thresholds_from_the_list(tiny_detector):
     for setting in settings_of(tiny_detector, *PLANS):
-        for part in (setting.thresholds, setting.bias, setting.calibration, setting.min_confidence):
-            assert set(part) == set(CHANNELS)
+        assert set(setting.bias) == set(CHANNELS)
+        for part in (setting.thresholds, setting.calibration, setting.min_confidence):
+            assert set(part) == set(NAMES)
         assert set(setting.thresholds.values()) <= set(THRESHOLDS)
 
 
@@ -439,6 +443,63 @@ def test_cross_fitting_gives_each_document_a_setting_made_without_it(tiny_detect
     odd = make_setting(PLANS[3], {"ptc": scored["ptc"][1::2]}, biases, gap=25)
     assert pairs[0][0] is scored["ptc"][0]
     assert pairs[0][1] == replace(odd, fewest_words={"doubt": 2})
+
+
+def faintly_marked(n: int) -> list[Scored]:
+    """Documents with sure words and faint passages, most of them annotated, and faint words, which are not."""
+    draw = np.random.default_rng(0)
+    text = "we love asia and nato they want to destroy everything we love " * 8
+    pieces = tokenize(tiny_tokenizer(), text)
+    kinds = {"sure word": (1, 1.5, 0.8), "faint passage": (9, 0.0, 0.8), "faint word": (1, 0.0, 0.0)}
+    scored = []
+    for i in range(n):
+        logits = draw.normal(-4, 0.5, (len(pieces), len(CHANNELS)))
+        spans = []
+        for first in range(0, len(pieces), len(pieces) // 8):
+            length, mean, share_annotated = kinds[draw.choice(list(kinds))]
+            logits[first : first + length, 0] = draw.normal(mean, 0.5, length)
+            if draw.random() < share_annotated:
+                spans.append(Span(int(pieces.offsets[first, 0]), int(pieces.offsets[first + length - 1, 1]), "doubt"))
+        scores = Scores(pieces, find_words(text, pieces), logits.astype(np.float32))
+        scored.append(Scored(Document(str(i), text, tuple(spans)), scores, inventory("ptc-19")))
+    return scored
+
+
+def identified(scored: list[Scored], setting: Setting) -> SpanScore:
+    """SI of what a setting identifies."""
+    parts = []
+    for each in scored:
+        ranges = identify(each.document.text, each.scores, setting)
+        parts.append(si(gold_ranges(each.document, IDENTIFICATION), [(IDENTIFICATION, *found) for found in ranges]))
+    return sum(parts, SpanScore())
+
+
+def test_ranges_of_many_thresholds_reach_more_than_those_of_any_one():
+    scored = faintly_marked(30)
+    learned, judged = scored[::2], scored[1::2]
+    setting = bare_setting("any")
+    chosen_by = fit_identification(learned, setting, beta=1.0)
+    all_runs = bare_setting("any").identification
+    alone = [replace(setting, identification=replace(all_runs, thresholds=(t,), cost=0.0)) for t in THRESHOLDS]
+    reached = identified(judged, replace(setting, identification=chosen_by)).f1
+    assert reached > max(identified(judged, one).f1 for one in alone) + 0.05
+
+
+def test_recall_counts_for_more_where_it_should():
+    scored = faintly_marked(20)
+    setting = bare_setting("any")
+    careful, eager = (fit_identification(scored, setting, beta=beta) for beta in (0.5, 2.0))
+    one, other = (identified(scored, replace(setting, identification=chosen_by)) for chosen_by in (careful, eager))
+    assert one.precision > other.precision + 0.02
+    assert one.recall < other.recall - 0.02
+
+
+def test_identification_where_nothing_is_annotated_or_scored():
+    setting = bare_setting("any")
+    assert fit_identification([], setting, beta=1.0).thresholds
+    bare = [replace(s, document=replace(s.document, spans=())) for s in faintly_marked(2)]
+    chosen_by = fit_identification(bare, setting, beta=1.0)
+    assert all(map(math.isfinite, (chosen_by.cost, chosen_by.recall_weight, chosen_by.recall.offset)))
 
 
 def test_the_fewest_words_of_a_technique_are_what_nearly_all_of_its_spans_have():
@@ -470,7 +531,7 @@ def test_calibration_recovers_known_chances():
     names = np.where(rng.random(6000) < 0.5, "doubt", "slogans")
     truth = 1 / (1 + np.exp(-(0.5 * np.log(means / (1 - means)) - np.where(names == "doubt", 1.0, 0.0))))
     right = (rng.random(6000) < truth).astype(float)
-    calibration = fit_calibration(candidates_with(means, names, right), ("doubt", "slogans"))
+    calibration = fit_calibration(candidates_with(means, names, right))
     chances = [calibration[n].confidence(Candidate(0, 1, m, m, 0.0)) for n, m in zip(names, means, strict=True)]
     assert calibration_error(chances, right.astype(bool)).error < 0.02
     assert sum(calibration["doubt"].weights[:2]) == pytest.approx(0.5, abs=0.1)
@@ -479,7 +540,7 @@ def test_calibration_recovers_known_chances():
 
 def test_without_candidates_the_mean_is_the_confidence():
     empty = np.array([])
-    calibration = fit_calibration(candidates_with(empty, empty, empty), ("doubt",))
+    calibration = fit_calibration(candidates_with(empty, empty, empty))
     assert calibration["doubt"].confidence(Candidate(0, 5, 0.3, 0.9, 1.0)) == pytest.approx(0.3)
 
 

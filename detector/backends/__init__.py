@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float32]
 AUTO = "auto"
 NAMES = ("torch", "onnx")
 CPU = "cpu"
+KINDS_OF_DEVICE = (CPU, "cuda", "mps")
 N_SPECIAL = 2
 """Pieces around each window: one at its start, one at its end."""
 
@@ -104,6 +105,21 @@ def batches(windows: Sequence[Ints], *, n_pieces: int, shortest: float) -> Itera
         yield batch
 
 
+def check_device(device: str) -> str:
+    """The kind of a torch device, of ``cpu``, ``cuda``, ``cuda:N`` and ``mps``; `ModelError` where there is none."""
+    kind, colon, number = device.partition(":")
+    if kind not in KINDS_OF_DEVICE or (colon and not (kind == "cuda" and number.isdecimal())):
+        raise ModelError(f"device {device!r:.40} is not one of cpu, cuda, cuda:N and mps")
+    if kind == CPU:
+        return kind
+    import torch
+
+    n_gpus = torch.cuda.device_count() if kind == "cuda" else int(torch.backends.mps.is_available())
+    if int(number or 0) >= n_gpus:
+        raise ModelError(f"device {device!r:.40}: torch sees no such GPU here; leave it out to compute on the CPU")
+    return kind
+
+
 def choose_backend(name: str, files: ModelFiles, *, device: str = CPU) -> str:
     """The name of the backend to use; ``auto`` is ``onnx`` where it can run the model, else ``torch``.
 
@@ -140,6 +156,7 @@ def load_backend(name: str, files: ModelFiles, *, device: str = CPU, threads: in
     """
     if threads is not None and threads < 1:
         raise ModelError(f"threads {threads}: at least one is needed to compute on, or None for all cores")
+    check_device(device)
     chosen = choose_backend(name, files, device=device)
     backend: Backend
     if chosen == "onnx":

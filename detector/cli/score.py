@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.backends import check_device
 from detector.batch.choices import Engine, PartFormat
 from detector.cli import options, streams
 from detector.cli.inputs import Guard
@@ -277,20 +278,6 @@ def default_workers(device: str) -> int:
     from detector.backends import available_cores
 
     return available_cores() if device == "cpu" else 1
-
-
-def check_device(device: str) -> str:
-    """The kind of a torch device; raises ConfigError where this machine has none."""
-    kind = device.split(":")[0]
-    if kind not in ("cpu", "cuda", "mps"):
-        raise ConfigError(f"--device {device}: is not one of cpu, cuda, cuda:N and mps")
-    if kind != "cuda":
-        return kind
-    import torch
-
-    if not torch.cuda.is_available():
-        raise ConfigError(f"--device {device}: torch sees no such GPU here: leave --device out")
-    return kind
 
 
 def _held(summary: Summary) -> str:

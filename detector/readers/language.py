@@ -48,12 +48,6 @@ def language_of(text: str) -> str | None:
     return None if unsure else best
 
 
-def foreign_language(text: str, languages: tuple[str, ...] = TRAINED_ON) -> str | None:
-    """The language of a text, if it is one outside these; None where it is inside or cannot be told."""
-    language = language_of(text)
-    return language if language is not None and language not in languages else None
-
-
 def unknown_language(text: str) -> str | None:
     """Why the model cannot know the language of a text; None where it may.
 

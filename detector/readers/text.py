@@ -13,7 +13,6 @@ import codecs
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from detector.errors import InputError
 from detector.spans import Document
@@ -66,11 +65,6 @@ def file_bytes(path: str | Path, *, n_bytes: int | None = None) -> bytes:
 def too_large(place: str | Path, n_bytes: int) -> InputError:
     """The error about a file of more bytes than these."""
     return InputError(f"{place}: has more than {n_bytes:,} bytes: raise the limit with --max-size, or split it")
-
-
-def read_standard_input(stream: BinaryIO) -> Document:
-    """The document in a stream of bytes, read to its end; its id is ``-``. Raises InputError as `read_text` does."""
-    return read_bytes(stream.read(), id=STANDARD_INPUT)
 
 
 def read_bytes(data: bytes, *, id: str) -> Document:

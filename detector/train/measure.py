@@ -42,7 +42,7 @@ def judge(scored: Scored, setting: Setting, *, gap: int) -> Judged:
     document, known = scored.document, scored.inventory
     names = scoring_names(known)
     spans = decode(document.text, scored.scores, setting, gap=gap)
-    ranges = [("", start, end) for start, end in identify(document.text, scored.scores, setting, gap=gap)]
+    ranges = [("", start, end) for start, end in identify(document.text, scored.scores, setting)]
     gold, found = named_ranges(document), document.with_spans(spans)
     own = [span for span in spans if span.technique in known.annotated]
     return Judged(
