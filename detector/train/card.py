@@ -163,8 +163,8 @@ def _measured(record: Mapping[str, Any]) -> str:
             f"| {spans['f1']:.3f} | {m['calibration_error']:.3f} | {_share(m['likely'])} | {_share(m['possible'])} |"
         )
     lines.append(
-        "\nPrecision, recall and F1 are of spans with their technique, partial overlap counted in part. SI is of ranges "
-        "inside any technique, which are decoded by themselves and chosen to raise it.\n"
+        "\nPrecision, recall and F1 are of spans with their technique, partial overlap counted in part. SI is of "
+        "ranges inside any technique, which are decoded by themselves and chosen to raise it.\n"
     )
     if seen := record.get("seen"):
         lines.append(f"The training has learned from these documents ({', '.join(seen)}): all of this flatters.\n")
