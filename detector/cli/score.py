@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.backends import check_device
 from detector.batch.choices import Engine, PartFormat
 from detector.cli import options, streams
 from detector.cli.inputs import Guard
@@ -111,7 +110,7 @@ def command(
     Settings may stand in detector.toml (see `detector config`): those of findings, languages and the model.
     """
     from detector import __version__
-    from detector.backends import choose_backend
+    from detector.backends import check_device, choose_backend
     from detector.batch.records import Columns
     from detector.batch.run import Job
     from detector.batch.schema import check_kept
