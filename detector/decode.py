@@ -84,13 +84,12 @@ class Identification:
 
     def worth(self, candidate: Candidate) -> float:
         """What the candidate is expected to bring; below 0.0 the others do better without it."""
-        share, n_covered = self.expected(candidate)
-        return share + self.recall_weight * n_covered - self.cost
-
-    def expected(self, candidate: Candidate) -> tuple[float, float]:
-        """The share of the candidate that lies in annotated spans, and how many of these it covers, as expected."""
         n_covered = math.exp(min(self.recall.weigh(candidate), MOST_COVERED))
-        return self.precision.confidence(candidate), n_covered
+        return self.precision.confidence(candidate) + self.recall_weight * n_covered - self.cost
+
+    def choose(self, candidates: Sequence[Candidate]) -> list[int]:
+        """The places of those candidates, sorted by their ends, that are worth most together without overlap."""
+        return worth_most(candidates, [self.worth(candidate) for candidate in candidates])
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +194,7 @@ def identify(text: str, scores: Scores, setting: Setting) -> list[tuple[int, int
     if chosen_by is None:
         raise ModelError(f"setting {setting.name!r} has no identification: make it anew with 'detector calibrate'")
     candidates = identification_candidates(text, scores, setting.bias_vector(), chosen_by.thresholds)
-    chosen = worth_most(candidates, [chosen_by.worth(candidate) for candidate in candidates])
-    return [(candidates[i].start, candidates[i].end) for i in chosen]
+    return [(candidates[i].start, candidates[i].end) for i in chosen_by.choose(candidates)]
 
 
 def identification_candidates(text: str, scores: Scores, bias: Floats, thresholds: Iterable[float]) -> list[Candidate]:

@@ -21,7 +21,6 @@ from detector.decode import (
     find_candidates,
     identification_candidates,
     n_words,
-    worth_most,
 )
 from detector.metrics import NamedRange, si
 from detector.spans import Document, merge_ranges
@@ -301,13 +300,10 @@ def _weigh_recall(
     earn ``p`` and ``r`` raises F-``beta`` where ``p + k r > P`` with ``k = beta² P² n / (R² G)``, to first order. ``P``
     and ``k`` follow from the ranges that are chosen by them, so they are computed in rounds; the best round is taken.
     """
-    expected = np.array([chosen_by.expected(candidate) for part in found for candidate in part]).reshape(-1, 2)
-    n_gold, ends = credited.n_gold[IDENTIFICATION], np.cumsum([len(part) for part in found])
+    n_gold, firsts = credited.n_gold[IDENTIFICATION], np.cumsum([0, *map(len, found)])[:-1].tolist()
     rounds = [(-1.0, chosen_by)]
     for _ in range(N_ROUNDS):
-        worth = expected @ (1.0, chosen_by.recall_weight) - chosen_by.cost
-        parts = zip(found, np.split(worth, ends)[:-1], ends, strict=True)
-        chosen = [end - len(part) + i for part, values, end in parts for i in worth_most(part, values.tolist())]
+        chosen = [first + i for first, part in zip(firsts, found, strict=True) for i in chosen_by.choose(part)]
         if not credited.recall[chosen].sum():
             break
         precision, recall = credited.precision[chosen].mean(), credited.recall[chosen].sum() / n_gold
