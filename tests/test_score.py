@@ -18,6 +18,7 @@ import pytest
 from conftest import bare_setting
 
 from detector.batch import records, store, work
+from detector.batch import run as batch_run
 from detector.batch.choices import Engine, PartFormat
 from detector.batch.parts import cut_parts
 from detector.batch.pool import ProcessPool
@@ -353,6 +354,22 @@ def test_urls_are_read_and_written_through_fsspec(score: Score, tmp_path):
     assert score("memory://corpus/c.jsonl", out="memory://results") == summary
     with pytest.raises(InputError, match=r"gopherx://there/c.jsonl: cannot be opened"):
         score("gopherx://there/c.jsonl")
+
+
+def test_the_manifest_is_finished_whichever_shard_writes_it_last(score: Score, tmp_path, monkeypatch):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 10)
+    write, others = batch_run._write_manifest, [(2, 2)]
+
+    def late(*arguments: Any, **said: Any) -> None:
+        if said["receipts"] and others:  # the other shard does all of its work after these receipts were read
+            score(corpus, out="memory://raced", shard=others.pop())
+        write(*arguments, **said)
+
+    monkeypatch.setattr(batch_run, "_write_manifest", late)
+    assert score(corpus, out="memory://raced", shard=(1, 2)).finished
+    manifest = json.loads(RemoteStore("memory://raced").read("manifest.json") or b"")
+    assert manifest["finished"]
+    assert manifest["n_parts"] == 3
 
 
 def test_saved_data_sets_are_read(tmp_path, monkeypatch):
@@ -708,6 +725,23 @@ def test_a_changed_corpus_is_refused_or_scored_anew(score: Score, tmp_path, coun
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("shard", [(1, 1), (2, 2)])
+def test_a_shorter_corpus_removes_nothing_unless_told(score: Score, tmp_path, counting, shard: tuple[int, int]):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 16)
+    score(corpus)
+    before = content(tmp_path / "out")
+    write_jsonl(corpus, 8)
+    with pytest.raises(InputError, match=r"out: the parts from 2 on lie past the end of this corpus.*--retry-errors removes"):
+        score(corpus, detector=counting, shard=shard)
+    after = content(tmp_path / "out")
+    assert not json.loads(after.pop("manifest.json"))["finished"]
+    assert after == {name: data for name, data in before.items() if name != "manifest.json"}
+    assert score(corpus, detector=counting, shard=shard, retry_errors=True).finished
+    assert counting.n_scored == 0
+    score(corpus, out="whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
 def test_mended_errors_wait_for_retry_errors(score: Score, tmp_path, counting):
     corpus = write_jsonl(tmp_path / "c.jsonl", 10)
     good = corpus.read_text()
@@ -760,6 +794,23 @@ def test_a_worker_that_dies_is_told_and_nothing_is_lost(score: Score, tmp_path, 
     assert score(corpus).finished
     score(corpus, out="whole")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_a_worker_that_dies_without_a_part_is_told(score: Score, tmp_path, monkeypatch):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 200)
+    hear = ProcessPool._hear
+
+    def kill_idle(self: ProcessPool, connection: Any) -> list[Any]:
+        receipts = hear(self, connection)
+        if receipts:
+            self.waiting.clear()
+            self.processes[connection].kill()
+            self.processes[connection].join()
+        return receipts
+
+    monkeypatch.setattr(ProcessPool, "_hear", kill_idle)
+    with pytest.raises(DetectorError, match=r"a worker was ended (while it scored part \d+|between parts) .memory may"):
+        score(corpus, detector=None, workers=2)
 
 
 def test_a_worker_that_cannot_start_tells_why(score: Score, tmp_path):

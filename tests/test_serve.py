@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -188,6 +189,20 @@ def test_large_bodies_are_refused(client: httpx.Client):
         assert "1,000,000 bytes" in answer.json()["error"]
 
 
+def test_a_sender_that_goes_away_is_no_fault(service: Service, client: httpx.Client):
+    host, port = service.address.removeprefix("http://").split(":")
+    n_said = len(service.said)
+    head = f"POST /v1/annotate HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {TOKEN}\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as gone:
+        gone.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{".encode())
+        time.sleep(0.2)
+    deadline = time.monotonic() + 60
+    while not any(" 499 " in line for line in service.said[n_said:]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert any(line.startswith("POST /v1/annotate 499 ") for line in service.said[n_said:])
+    assert not any(line.startswith("error") for line in service.said)
+
+
 def test_only_the_token_opens_and_nothing_says_it(service: Service, client: httpx.Client):
     assert client.get("/v1/techniques").status_code == 200
     with service.client() as stranger:
@@ -237,7 +252,9 @@ def test_the_description_is_true(client: httpx.Client):
             content = what.get("requestBody", {}).get("content", {}).get("application/json")
             answer = client.request(method, path, json=content["example"] if content else None)
             assert answer.status_code == 200
-            assert client.request("PUT", path).status_code == 405
+            refused = client.request("PUT", path)
+            assert refused.status_code == 405
+            assert refused.json() == {"error": f"ask with {refused.headers['allow']}"}
 
 
 def test_a_full_queue_says_when_to_come_again_and_a_stop_loses_nothing(tiny_model_folder: Path):

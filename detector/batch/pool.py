@@ -149,8 +149,11 @@ class ProcessPool:
         self.processes[ours] = process
 
     def _send(self, connection: Connection, part: Part) -> None:
-        connection.send(part)
         self.parts[connection] = part.number
+        try:
+            connection.send(part)
+        except OSError:
+            raise self._lost(connection) from None
 
     def _hear(self, connection: Connection) -> list[Receipt]:
         """What a worker has to say: it is ready or done, has progressed, or has failed."""
@@ -173,7 +176,8 @@ class ProcessPool:
 
     def _lost(self, connection: Connection) -> DetectorError:
         number = self.parts.get(connection)
-        where = "while it started" if number is None else f"while it scored part {number}"
+        where = "between parts" if connection in self.idle else "while it started"
+        where = where if number is None else f"while it scored part {number}"
         return DetectorError(
             f"a worker was ended {where} (memory may have run out): the same command goes on, with fewer --workers"
         )

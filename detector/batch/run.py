@@ -284,18 +284,28 @@ def _check_manifest(data: bytes, job: Job, *, begun: bool) -> None:
 def assemble(store: Store, job: Job, *, n_parts: int | None) -> Summary:
     """Writes ``errors.jsonl`` and ``manifest.json`` from the receipts, and returns what they say.
 
-    ``n_parts`` is how many the corpus makes, None where it was not read to its end.
+    ``n_parts`` is how many the corpus makes, None where it was not read to its end. Raises InputError, when both files
+    are written, where parts lie past the end of the corpus and the job does not say to score what has changed.
     """
     settings = job.settings
     with store.assembling():
-        if n_parts is not None:
-            _remove_stale(store, settings, n_parts)
-        receipts = list(read_receipts(store, settings))
-        finished = n_parts is not None and len(receipts) == n_parts
-        store.write(ERRORS, (_line(error) for receipt in receipts for error in receipt.errors))
-        _write_manifest(store, job, receipts=receipts, finished=finished)
+        if n_parts is not None and job.retry_errors:
+            _remove_past(store, settings, n_parts)
+        while True:
+            receipts = list(read_receipts(store, settings))
+            finished = _is_whole(receipts, n_parts)
+            store.write(ERRORS, (_line(error) for receipt in receipts for error in receipt.errors))
+            _write_manifest(store, job, receipts=receipts, finished=finished)
+            # Where nothing keeps other shards from writing the manifest, the last to do so may have read too early.
+            if finished or not _is_whole(read_receipts(store, settings), n_parts):
+                break
         if finished:
             store.clean()
+    if n_parts is not None and any(receipt.part >= n_parts for receipt in receipts):
+        raise InputError(
+            f"{job.out}: the parts from {n_parts} on lie past the end of this corpus, which has become shorter: "
+            "--retry-errors removes them, another --out begins anew"
+        )
     errors = (error["error"] for receipt in receipts for error in receipt.errors)
     return Summary(
         finished=finished,
@@ -316,7 +326,12 @@ def read_receipts(store: Store, settings: Settings) -> Iterator[Receipt]:
             yield receipt
 
 
-def _remove_stale(store: Store, settings: Settings, n_parts: int) -> None:
+def _is_whole(receipts: Iterable[Receipt], n_parts: int | None) -> bool:
+    """Whether these are the parts of the corpus, each of them and no other; False where their number is not known."""
+    return n_parts is not None and sorted(receipt.part for receipt in receipts) == list(range(n_parts))
+
+
+def _remove_past(store: Store, settings: Settings, n_parts: int) -> None:
     """Removes parts past the end of the corpus, which has become shorter."""
     for receipt in list(read_receipts(store, settings)):
         if receipt.part >= n_parts:

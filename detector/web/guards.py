@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +21,7 @@ from detector.errors import ConfigError
 
 FORBIDDEN = "default-src 'none'; base-uri 'none'; form-action 'none'"
 _SHORTEST_TOKEN = 16
+_GONE = 499  # what nginx logs for a sender that has gone away
 _MOST_DISCARDED = 32  # times the limit: what is read of a body that is too large, so that its sender hears why
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -81,7 +84,13 @@ class Guard:
             await send(message)
 
         try:
-            await self._answer(scope, body, send_on)
+            await self._answer(scope | {"app": self._app}, body, send_on)  # with "app", a router raises its refusals
+        except ClientDisconnect:
+            status = _GONE  # nobody is left to answer
+        except HTTPException as error:
+            headers = dict(error.headers or {})
+            message = f"ask with {headers['Allow']}" if "Allow" in headers else error.detail
+            await refusal(error.status_code, message, headers)(scope, receive, send_on)
         except TooLarge:
             await body.discard()
             await self._too_large()(scope, receive, send_on)
