@@ -1,5 +1,6 @@
 """A corpus scored: what is read, what is written, resuming, locks, and everything that may be wrong with an input."""
 
+import datetime
 import gzip
 import io
 import json
@@ -9,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -519,6 +521,13 @@ def test_an_open_quote_tells_which_lines_are_lost(tmp_path):
     assert "lines 3 to 4: not read" in failure.message
 
 
+def test_a_row_that_is_no_utf8_is_named_by_its_line(tmp_path):
+    (tmp_path / "q.csv").write_bytes(b'id,text\na,"two\nlines"\nb,caf\xe9\nc,fine\n')
+    read = list(read_records([str(tmp_path / "q.csv")], Columns()))
+    assert [(r.id, r.row, r.text) for r in read] == [("a", 1, "two\nlines"), ("b", 2, None), ("c", 3, "fine")]
+    assert read[1].failure.message == f"{tmp_path}/q.csv: line 4: is not valid UTF-8: save the file as UTF-8"
+
+
 def test_ten_thousand_tiny_documents(score: Score, tmp_path):
     rows = "".join(json.dumps({"id": str(i), "text": "they" if i % 7 else ""}) + "\n" for i in range(10_000))
     (tmp_path / "c.jsonl").write_text(rows)
@@ -918,6 +927,7 @@ def test_scoring_does_not_import_torch(tiny_model_folder, tmp_path):
         (("c.jsonl", "--out", "o", "--ignore-pattern", "("), "error: --ignore-pattern '(': is no regular expression"),
         (("nix.jsonl", "--out", "o"), "error: nix.jsonl: there is no such file or folder"),
         (("c.jsonl", "--out", "o", "--shard", "3/2"), "error: --shard 3/2: give I/N with I from 1 to N"),
+        (("c.jsonl", "--out", ""), "error: --out '': names no folder"),
         (("c.jsonl", "--out", "o", "--shard", "x"), "error: --shard x: give I/N"),
         (("c.jsonl", "--out", "o", "--device", "gpu"), "error: device 'gpu' is not one of cpu, cuda"),
         (("c.jsonl", "--out", "o", "--only", "nix"), "error: no technique is called 'nix'"),
@@ -998,6 +1008,20 @@ def test_a_value_that_python_cannot_hold_is_an_error_row(score: Score, tmp_path)
     after = write_jsonl(tmp_path / "z.jsonl", 2)
     summary = score(tmp_path / "far.parquet", after, columns=Columns(keep=("far",)))
     assert (summary.n_documents, summary.n_errors) == (3, 1)
+
+
+def test_kept_values_of_any_type_are_plain_text(tmp_path):
+    values = {
+        "price": pa.array([Decimal("1.50")], pa.decimal128(5, 2)),
+        "day": pa.array([datetime.date(2026, 2, 3)]),
+        "tags": pa.array([["é", "b"]]),
+        "n": pa.array([7]),
+        "sure": pa.array([True]),
+        "none": pa.array([None], pa.int64()),
+    }
+    pq.write_table(pa.table({"text": ["They lie."], **values}), tmp_path / "t.parquet")
+    (record,) = read_records([str(tmp_path / "t.parquet")], Columns(keep=tuple(values)))
+    assert record.kept == ("1.50", "2026-02-03", '["é", "b"]', "7", "true", None)
 
 
 def test_a_column_that_occurs_twice_is_told(score: Score, tmp_path):

@@ -247,7 +247,8 @@ def _csv_rows(stream: BinaryIO, name: str, columns: Columns, *, delimiter: str) 
                 rule = f"{len(row)} fields where the header has {len(header)}: put fields with a delimiter in quotes"
                 yield failed(name, number, "record", f"{name}: line {first_line}: {rule}")
             else:
-                yield _record(name, number, dict(zip(header, row, strict=True)), columns, undecoded=True)
+                values, line = dict(zip(header, row, strict=True)), f"{name}: line {first_line}"
+                yield _record(name, number, values, columns, undecoded_at=line)
 
 
 def _csv_fields(rows: Any) -> Iterator[tuple[int, list[str] | csv.Error]]:
@@ -347,12 +348,12 @@ def _check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
                 raise ColumnError(f"{names.count(value)} columns are called {value!r}: rename all but one")
 
 
-def _record(name: str, row: int, values: Mapping[str, Any], columns: Columns, *, undecoded: bool = False) -> Record:
-    """The record of a row's values, or the failure to be one."""
+def _record(name: str, row: int, values: Mapping[str, Any], columns: Columns, *, undecoded_at: str = "") -> Record:
+    """The record of a row's values, or the failure to be one; ``undecoded_at`` names the place of a row of CSV."""
     source = printable(name)
     id_value = values.get(columns.id or "id")
     id = f"{source}:{row}" if id_value is None else printable(_as_text(id_value) or "")
-    text, place = values.get(columns.text), f"{name}:{row}"
+    text, place = values.get(columns.text), undecoded_at or f"{name}:{row}"
     if columns.text not in values:
         return failed(name, row, "column", f"{place}: no {columns.text!r} in it: choose with --text-column", id=id)
     if columns.id is not None and id_value is None:
@@ -360,7 +361,7 @@ def _record(name: str, row: int, values: Mapping[str, Any], columns: Columns, *,
     if not isinstance(text, str):
         what = "null" if text is None else f"a {type(text).__name__}"
         return failed(name, row, "text", f"{place}: the text is {what}: give a string", id=id)
-    if undecoded and any("\udc80" <= c <= "\udcff" for v in values.values() if not v.isascii() for c in v):
+    if undecoded_at and any("\udc80" <= c <= "\udcff" for v in values.values() if not v.isascii() for c in v):
         return failed(name, row, "record", f"{place}: is not valid UTF-8: save the file as UTF-8", id=id)
     kept = tuple(_as_text(values.get(column)) for column in columns.keep)
     return Record(source, row, id, text, tuple(None if v is None else printable(v) for v in kept))
@@ -372,7 +373,9 @@ def _as_text(value: Any) -> str | None:
         return value
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, bool | int | float | list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def printable(text: str) -> str:

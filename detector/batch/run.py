@@ -48,6 +48,8 @@ class Job:
     precision: float | None = None
 
     def __post_init__(self) -> None:
+        if not self.out:
+            raise ConfigError("--out '': names no folder: name one for the results")
         index, n_shards = self.shard
         if not 1 <= index <= n_shards:
             raise ConfigError(f"--shard {index}/{n_shards}: give I/N with I from 1 to N, such as 1/8")

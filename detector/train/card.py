@@ -102,11 +102,10 @@ def _training(record: Mapping[str, Any]) -> str:
 def _refit(refit: Mapping[str, Any]) -> str:
     """What was trained again on all documents, and what the figures are of."""
     documents = ", ".join(f"{name} {n}" for name, n in refit["n_documents"].items())
-    seeds = ", ".join(map(str, refit["seeds"]))
     return (
         f"That model (`{refit['held_out']}`) chose the settings, and what is measured here on held-out documents is "
         "of it. The weights in this folder were trained once more by the same recipe, on all documents: "
-        f"{documents} (seeds {seeds}; {refit['seconds'] / 60:.0f} minutes). No annotated document is left to measure "
+        f"{documents} ({_seeds(refit['seeds'])}; {refit['seconds'] / 60:.0f} minutes). No annotated document is left to measure "
         "these on.\n"
     )
 
@@ -141,8 +140,12 @@ def _start(record: Mapping[str, Any]) -> str:
     start = record.get("start")
     if not start:
         return ""
-    seeds = ", ".join(map(str, start.get("seeds", [start["seed"]])))
-    return f" It started from a model of the recipe `configs/{start['recipe']['name']}.toml`, seed {seeds}."
+    seeds = _seeds(start.get("seeds", [start["seed"]]))
+    return f" It started from a model of the recipe `configs/{start['recipe']['name']}.toml`, {seeds}."
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s'[len(seeds) == 1 :]} {', '.join(map(str, seeds))}"
 
 
 def _measured(record: Mapping[str, Any]) -> str:
