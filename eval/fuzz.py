@@ -1,11 +1,12 @@
 """Damaged files for every reader, the decoder, settings, model folders, and what `report` and `convert` take.
 
-    nice -n 19 python eval/fuzz.py --minutes 60 [--seed 1] [TARGET ...]
+    nice -n 19 python eval/fuzz.py --minutes 60 [--seed N] [TARGET ...]
 
 Files that are as they should be are changed at random (bits, chunks, numbers, the values inside JSON, the parts inside
 zip files), and read in a process of their own, with a limit on its time and memory. Whatever is neither success nor an
 error in one line is a find: its smallest file is kept in ``tests/data/fuzz/TARGET``, where `tests/test_fuzz.py` tries
-it again for good. The same seed makes the same files. ``eval/results/fuzz.json`` has the last run of each target.
+it again for good. The same seed makes the same files. ``eval/results/fuzz.json`` adds up the runs of each target with
+seeds of their own, for a find has been mended before the next run; ``finds`` are those of the last one.
 """
 
 from __future__ import annotations
@@ -283,21 +284,34 @@ def fuzz(name: str, target: Target, *, minutes: float, seed: int) -> Tally:
     return tally
 
 
+def added(before: dict[str, Any], tally: Tally, *, seed: int) -> dict[str, Any]:
+    """The record of a target with one more run in it; a seed that was there before makes no new files, and starts anew."""
+    if seed in before.get("seeds", ()):
+        before = {}
+    return {
+        "n_cases": before.get("n_cases", 0) + tally.n_cases,
+        "n_refused": before.get("n_refused", 0) + tally.n_refused,
+        "seconds": round(before.get("seconds", 0.0) + tally.seconds, 1),
+        "seeds": [*before.get("seeds", ()), seed],
+        "finds": list(tally.finds),
+    }
+
+
 def main() -> None:
     """Fuzzes the targets that are named, all by default, and records what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--minutes", type=float, default=1.0, help="for each target")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, help="one more than any on record where left out")
     given = parser.parse_args()
     results = json.loads(RECORD.read_text(encoding="utf-8"))["targets"] if RECORD.is_file() else {}
     for name in given.targets or TARGETS:
-        tally = fuzz(name, TARGETS[name](), minutes=given.minutes, seed=given.seed)
+        seed = given.seed or 1 + max(results.get(name, {}).get("seeds", ()), default=0)
+        tally = fuzz(name, TARGETS[name](), minutes=given.minutes, seed=seed)
         print(f"{name:<24}{tally.n_cases:7} cases {tally.seconds:6.0f} s {len(tally.finds):3} finds", flush=True)
         for found in tally.finds:
             print(f"  {found}")
-        counts = {"n_cases": tally.n_cases, "n_refused": tally.n_refused, "n_finds": len(tally.finds)}
-        results[name] = {**counts, "seconds": round(tally.seconds, 1), "seed": given.seed, "finds": list(tally.finds)}
+        results[name] = added(results.get(name, {}), tally, seed=seed)
         record(
             RECORD.stem, {"python": sys.version.split()[0], "targets": {one: results[one] for one in sorted(results)}}
         )
