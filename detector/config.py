@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,9 @@ from typing import Any, TypeVar
 from detector.errors import ConfigError
 
 T = TypeVar("T")
+WRITTEN = ("fine", "examples")
+"""What a recipe's ``texts`` names files of."""
+
 _NAMES = {str: "str", int: "int", float: "float", bool: "bool", tuple[int, ...]: "a list of int"}
 
 
@@ -21,7 +25,8 @@ class EncoderConfig:
 
     A model of ours (a model folder, or a shipped model's name) goes on learning, with the heads that it has. The
     ``frozen`` lowest layers stay as they are, and run once over each text. With ``restart`` the heads of a model of
-    ours, and the layers that are not frozen, begin again where its own encoder began.
+    ours, and the layers that are not frozen, begin again where its own encoder began. ``refit`` is where trainings on
+    all documents start, if elsewhere: at a model of ours that has learned from all of them before.
     """
 
     name: str
@@ -30,6 +35,7 @@ class EncoderConfig:
     dropout: float = 0.1
     frozen: int = 0
     restart: bool = False
+    refit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +71,18 @@ class TextsConfig:
     """What is done to the training documents, and what is added to them.
 
     ``swap`` is the share of documents whose names are swapped for others; ``fine`` a JSONL file, from the recipe's
-    folder, of texts in which nothing is to be found; ``preceded`` the share of articles that begin with lines of
-    another one. With ``twins`` each window has one cut elsewhere, with other names, in the same step of the training.
+    folder, of texts in which nothing is to be found; ``examples`` one of passages with spans of techniques that corpora
+    have few of; ``preceded`` the share of articles that begin with lines of another one. With ``twins`` each window has
+    one cut elsewhere, with other names, in the same step of the training. A ``share`` of the corpora's documents is
+    used, drawn at random: a model that has learned from all of them needs no more to keep what it knows.
     """
 
     swap: float = 0.0
     fine: str = ""
+    examples: str = ""
     preceded: float = 0.0
     twins: bool = False
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +124,21 @@ def load_recipe(path: Path) -> Recipe:
     recipe = _from_table(Recipe, data, f"{path}: ")
     if not recipe.seeds:
         raise ConfigError(f"{path}: seeds: needs one seed at least, such as [1]")
-    fine = path.parent / recipe.texts.fine if recipe.texts.fine else None
-    if fine and not fine.is_file():
-        raise ConfigError(f"{path}: texts.fine: {fine} is not a file")
+    files = {key: path.parent / name for key in WRITTEN if (name := getattr(recipe.texts, key))}
+    for key, file in files.items():
+        if not file.is_file():
+            raise ConfigError(f"{path}: texts.{key}: {file} is not a file")
     if recipe.loss.consistency and not recipe.texts.twins:
         raise ConfigError(f"{path}: loss.consistency: compares windows with their twins; set texts.twins = true")
     if recipe.teacher.model and recipe.texts.twins:
         raise ConfigError(f"{path}: texts.twins: texts that a teacher labels have none; leave one of both out")
-    return replace(recipe, texts=replace(recipe.texts, fine=str(fine or "")))
+    return with_texts(recipe, {key: str(file) for key, file in files.items()})
+
+
+def with_texts(recipe: Recipe, files: Mapping[str, str]) -> Recipe:
+    """The recipe with other files of texts, by their keys in `WRITTEN`."""
+    texts = replace(recipe.texts, fine=files.get("fine", ""), examples=files.get("examples", ""))
+    return replace(recipe, texts=texts)
 
 
 def _from_table(kind: type[T], table: dict[str, Any], place: str) -> T:

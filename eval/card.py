@@ -63,6 +63,14 @@ def hard_negatives(record: Record) -> Iterator[Row]:
     yield what, f"{record['per_1000_words']:.1f}", _interval(record["interval"], 1)
 
 
+def clear_cases(record: Record) -> Iterator[Row]:
+    """How often what is plain is found."""
+    row = record["settings"]["balanced"]
+    for key, what in (("found", "found"), ("marked", "marked as any technique")):
+        interval = _interval([100 * bound for bound in row[f"{key}_interval"]], 0, " %")
+        yield f"clear cases of a technique, {row['n']} passages: {what}", f"{row[key] / row['n']:.0%}", interval
+
+
 def neutrality(record: Record) -> Iterator[Row]:
     """How much names matter."""
     row = next(row for row in record["flips"] if (row["frames"], row["pairs"]) == ("all", "all"))
@@ -99,6 +107,7 @@ def likeness(record: Record) -> Iterator[Row]:
 
 READERS: dict[str, Callable[[Record], Iterator[Row]]] = {
     "calibration": calibration,
+    "clear_cases": clear_cases,
     "hard_negatives": hard_negatives,
     "neutrality": neutrality,
     "robustness": robustness,

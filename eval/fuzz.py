@@ -285,7 +285,7 @@ def fuzz(name: str, target: Target, *, minutes: float, seed: int) -> Tally:
 
 
 def added(before: dict[str, Any], tally: Tally, *, seed: int) -> dict[str, Any]:
-    """The record of a target with one more run in it; a seed that was there before makes no new files, and starts anew."""
+    """The record of a target with one more run in it; anew with a seed that was there before: it makes no new files."""
     if seed in before.get("seeds", ()):
         before = {}
     return {

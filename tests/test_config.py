@@ -38,6 +38,8 @@ def test_defaults_fill_in_and_whole_numbers_pass_as_floats(tmp_path):
         (GOOD.replace('[encoder]\nname = "e"', 'encoder = "e"'), "encoder: expected a table, got 'e'"),
         (GOOD.replace("head_rate = 1", "head_rate = 1" + "0" * 400), "head_rate: is too large a number"),
         (GOOD.replace("epochs = 1", "epochs = 1" + "0" * 5000), "not TOML"),
+        (GOOD + '[texts]\nfine = "none.jsonl"', "texts.fine: .*none.jsonl is not a file"),
+        (GOOD + '[texts]\nexamples = "none.jsonl"', "texts.examples: .*none.jsonl is not a file"),
         ("name = ", "not TOML"),
     ],
 )

@@ -23,7 +23,7 @@ from detector.corpora import Corpus
 from detector.decode import Candidate, Scores, Setting, decode, find_words, identify
 from detector.detect import Detector, load
 from detector.errors import ConfigError, ModelError
-from detector.folder import held_out_fold, learned_from
+from detector.folder import held_out_fold, learned_from, read_record
 from detector.metrics import SpanScore, calibration_error, si
 from detector.model import load_model
 from detector.spans import Document, Span
@@ -230,6 +230,13 @@ def test_the_record_of_a_training_names_the_model_that_it_started_from(encoder_f
     text = (tmp_path / "on" / "model" / "README.md").read_text()
     assert f"It started from a model of the recipe `configs/{recipe(encoder_folder).name}.toml`, seed 1." in text
     assert "It started from" not in (first / "README.md").read_text()
+    elsewhere = replace(on, refit=(7,), encoder=replace(on.encoder, refit=str(tmp_path / "on" / "model")))
+    train(elsewhere, CORPORA, tmp_path / "refit")
+    starts = {
+        name: read_record(tmp_path / "refit" / name / "model")["start"]["recipe"]["name"]
+        for name in ("seed-7-fold-0", "seed-7-all")
+    }
+    assert starts == {"seed-7-fold-0": recipe(encoder_folder).name, "seed-7-all": "on"}
 
 
 def test_harmless_texts_come_once_more_with_other_names_where_names_are_swapped(tmp_path):
@@ -246,6 +253,45 @@ def test_harmless_texts_come_once_more_with_other_names_where_names_are_swapped(
     assert len(both) == 4
     assert len(others) == 2
     assert not any(other.startswith("Norway and Brazil") for other in others)
+
+
+def test_examples_go_to_corpora_that_know_their_techniques(tmp_path):
+    examples = tmp_path / "examples.jsonl"
+    techniques = (["doubt"], ["appeal-to-time"], ["doubt", "appeal-to-values"], [], ["doubt"], ["slogans"])
+    rows = [
+        {
+            "id": f"e{i}",
+            "text": "Brazil signs in Oslo .",
+            "spans": [{"technique": name, "start": 0, "end": 12} for name in names],
+        }
+        for i, names in enumerate(techniques)
+    ]
+    examples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    corpora = {
+        name: Corpus(name, (), inventory(spelling))
+        for name, spelling in (("ptc", "ptc-19"), ("checkthat", "semeval-2023"), ("memes", "semeval-2021"))
+    }
+    plain = replace(recipe(tmp_path), texts=TextsConfig(examples=str(examples)))
+    dealt = {name: [d.id for d in c.documents] for name, c in training_texts(plain, corpora, seed=1).items()}
+    assert dealt == {"ptc": ["e0", "e3"], "checkthat": ["e1", "e2", "e4"], "memes": ["e5"]}
+    without = training_texts(plain, {"ptc": corpora["ptc"]}, seed=1)["ptc"].documents
+    assert [d.id for d in without] == ["e0", "e3", "e4", "e5"]
+    swapped = replace(plain, texts=TextsConfig(0.5, examples=str(examples)))
+    both = [d for c in training_texts(swapped, corpora, seed=1).values() for d in c.documents]
+    others = [document for document in both if not document.text.startswith("Brazil")]
+    assert (len(both), len(others)) == (12, 6)
+    assert all(document.quote(span).endswith("signs") for document in others for span in document.spans)
+
+
+def test_a_share_of_the_documents_is_drawn_by_seed_and_id(tmp_path):
+    documents = tuple(Document(f"d{i}", "they want to love asia .") for i in range(200))
+    corpora = {"a": Corpus("a", documents, inventory("detector"))}
+    some = replace(recipe(tmp_path), texts=TextsConfig(share=0.3))
+    drawn = training_texts(some, corpora, seed=1)["a"].documents
+    assert 40 < len(drawn) < 80
+    backwards = {"a": replace(corpora["a"], documents=documents[::-1])}
+    assert training_texts(some, backwards, seed=1)["a"].documents == drawn[::-1]
+    assert training_texts(some, corpora, seed=2)["a"].documents != drawn
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")

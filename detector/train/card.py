@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from detector.config import WRITTEN
 from detector.model import ModelInfo
 from detector.techniques import technique
 
@@ -91,7 +92,7 @@ def _training(record: Mapping[str, Any]) -> str:
         "## How it was trained\n",
         f"Recipe `configs/{record['recipe']['name']}.toml`, seed {record['seed']}, documents: {documents}; fold "
         f"{record['fold']} of 5 by document was held out. {record['seconds'] / 60:.0f} minutes."
-        f"{_start(record)}{_teacher(record)}\n",
+        f"{_start(record)}{_teacher(record)}{_written(record)}\n",
         *_epochs(record),
     ]
     if "refit" in record:
@@ -105,8 +106,8 @@ def _refit(refit: Mapping[str, Any]) -> str:
     return (
         f"That model (`{refit['held_out']}`) chose the settings, and what is measured here on held-out documents is "
         "of it. The weights in this folder were trained once more by the same recipe, on all documents: "
-        f"{documents} ({_seeds(refit['seeds'])}; {refit['seconds'] / 60:.0f} minutes). No annotated document is left to measure "
-        "these on.\n"
+        f"{documents} ({_seeds(refit['seeds'])}; {refit['seconds'] / 60:.0f} minutes). No annotated document is left "
+        "to measure these on.\n"
     )
 
 
@@ -133,6 +134,12 @@ def _teacher(record: Mapping[str, Any]) -> str:
     return (
         f" It learned also from {teacher['n_texts']:,} texts that `{teacher['name']}` (`{teacher['hash']}`) labelled."
     )
+
+
+def _written(record: Mapping[str, Any]) -> str:
+    """The texts that were written for it, if any were."""
+    files = [f"`configs/texts/{name}`" for key in WRITTEN if (name := record["recipe"].get("texts", {}).get(key))]
+    return f" It learned also from passages that were written for this project: {', '.join(files)}." if files else ""
 
 
 def _start(record: Mapping[str, Any]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from detector.config import Recipe
+from detector.config import WRITTEN, Recipe, with_texts
 from detector.errors import ConfigError
 from detector.folder import read_json, read_record
 
@@ -18,8 +18,8 @@ _ABOUT_SEVERAL = ("name", "seeds", "refit")
 
 
 def recorded(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as records hold it, its file of texts without where that lay."""
-    return asdict(replace(recipe, texts=replace(recipe.texts, fine=Path(recipe.texts.fine).name)))
+    """A recipe as records hold it, its files of texts without where these lay."""
+    return asdict(with_texts(recipe, {key: Path(getattr(recipe.texts, key)).name for key in WRITTEN}))
 
 
 def ingredients(recipe: Recipe, n_documents: Mapping[str, int]) -> dict[str, Any]:

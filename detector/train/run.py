@@ -25,6 +25,7 @@ from detector.likeness import Likeness, save_likeness
 from detector.metrics import SpanScore, score_documents, tc
 from detector.model import load_model, save_model, save_settings
 from detector.spans import Document
+from detector.techniques import members
 from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, fewest_words_of, make_setting
 from detector.train.card import card
 from detector.train.features import Collator, make_dataset
@@ -95,6 +96,7 @@ def train(
     write_record(held_out, {**records[0], "seeds": list(recipe.seeds), "seconds": seconds})
     record = calibrate(held_out, corpora, fold=fold, say=say)
     if recipe.refit:
+        recipe = replace(recipe, encoder=replace(recipe.encoder, name=recipe.encoder.refit or recipe.encoder.name))
         folders = {out / f"seed-{seed}-all": seed for seed in recipe.refit}
         records = [_train_in(folder, recipe, corpora, unlabelled, seed, None, say) for folder, seed in folders.items()]
         average([folder / "model" for folder in folders], model, settings=read_folder(held_out).settings)
@@ -249,21 +251,46 @@ def _unlike(documents: Sequence[Document], held_out: Mapping[str, Corpus]) -> Se
 
 
 def training_texts(recipe: Recipe, corpora: Mapping[str, Corpus], *, seed: int) -> dict[str, Corpus]:
-    """The documents to train on, as a recipe wants them, and texts in which nothing is to be found.
+    """The documents to train on, as a recipe wants them, and texts that were written for it.
 
-    Those are dealt to all corpora in turn: as a corpus of their own, its bias would say that nothing is found there.
-    Where names are swapped, there is a second copy of each of them, with other names.
+    Those are dealt to the corpora in turn: as a corpus of their own, its bias would say how much is found there. Where
+    names are swapped, there is a second copy of each of them, with other names.
     """
-    swap = recipe.texts.swap
-    texts = precede_corpora(corpora, share=recipe.texts.preceded, seed=seed)
-    texts = swap_corpora(texts, share=swap, seed=seed)
-    fine = read_jsonl(Path(recipe.texts.fine)).documents if recipe.texts.fine else ()
-    if swap:
-        fine += tuple(swap_names(document, random.Random(f"{seed}:{document.id}")) for document in fine)
-    return {
-        name: replace(corpus, documents=corpus.documents + fine[i :: len(texts)])
-        for i, (name, corpus) in enumerate(texts.items())
-    }
+    texts = _drawn(corpora, share=recipe.texts.share, seed=seed)
+    texts = precede_corpora(texts, share=recipe.texts.preceded, seed=seed)
+    texts = swap_corpora(texts, share=recipe.texts.swap, seed=seed)
+    for path in (recipe.texts.fine, recipe.texts.examples):
+        written = _written(path)
+        if recipe.texts.swap:
+            written += tuple(swap_names(document, random.Random(f"{seed}:{document.id}")) for document in written)
+        texts = _dealt(texts, written)
+    return texts
+
+
+def _drawn(corpora: Mapping[str, Corpus], *, share: float, seed: int) -> Mapping[str, Corpus]:
+    """The corpora with about this share of their documents; seed and id decide which."""
+    if share >= 1:
+        return corpora
+
+    def is_drawn(document: Document) -> bool:
+        return random.Random(f"share:{seed}:{document.id}").random() < share
+
+    return {name: replace(c, documents=tuple(filter(is_drawn, c.documents))) for name, c in corpora.items()}
+
+
+def _written(path: str) -> tuple[Document, ...]:
+    return read_jsonl(Path(path)).documents if path else ()
+
+
+def _dealt(corpora: Mapping[str, Corpus], documents: Sequence[Document]) -> dict[str, Corpus]:
+    """The corpora with documents added, to each in turn that knows all techniques in one; without what none knows."""
+    parts: dict[str, list[Document]] = {name: [] for name in corpora}
+    for i, document in enumerate(documents):
+        techniques = {technique for span in document.spans for technique in members(span.technique)}
+        homes = [name for name, corpus in corpora.items() if techniques <= set(corpus.inventory.annotated)]
+        if homes:
+            parts[homes[i % len(homes)]].append(document)
+    return {name: replace(corpus, documents=(*corpus.documents, *parts[name])) for name, corpus in corpora.items()}
 
 
 def calibrate(

@@ -84,7 +84,7 @@ class Guard:
             await send(message)
 
         try:
-            await self._answer(scope | {"app": self._app}, body, send_on)  # with "app", a router raises its refusals
+            await self._answer({**scope, "app": self._app}, body, send_on)  # with "app", a router raises its refusals
         except ClientDisconnect:
             status = _GONE  # nobody is left to answer
         except HTTPException as error:
