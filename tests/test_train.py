@@ -23,7 +23,7 @@ from detector.corpora import Corpus
 from detector.decode import Candidate, Scores, Setting, decode, find_words, identify
 from detector.detect import Detector, load
 from detector.errors import ConfigError, ModelError
-from detector.folder import held_out_fold, learned_from, read_record
+from detector.folder import held_out_fold, learned_from, read_folder, read_record, read_weights
 from detector.metrics import SpanScore, calibration_error, si
 from detector.model import load_model
 from detector.spans import Document, Span
@@ -237,6 +237,14 @@ def test_the_record_of_a_training_names_the_model_that_it_started_from(encoder_f
         for name in ("seed-7-fold-0", "seed-7-all")
     }
     assert starts == {"seed-7-fold-0": recipe(encoder_folder).name, "seed-7-all": "on"}
+    frozen = replace(elsewhere, encoder=replace(elsewhere.encoder, frozen=1))
+    train(frozen, CORPORA, tmp_path / "frozen")
+    for start, end in ((first, "held-out"), (tmp_path / "on" / "model", "model")):
+        before, after = (read_weights(read_folder(folder)) for folder in (start, tmp_path / "frozen" / end))
+        lower = [name for name in before if ".layer.0." in name or "embeddings" in name]
+        assert len(lower) > 10
+        assert all(np.array_equal(before[name], after[name]) for name in lower)  # to the last bit, as stored
+        assert not np.array_equal(before["token_head.weight"], after["token_head.weight"])
 
 
 def test_harmless_texts_come_once_more_with_other_names_where_names_are_swapped(tmp_path):

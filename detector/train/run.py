@@ -91,7 +91,7 @@ def train(
     model, held_out = out / "model", out / (HELD_OUT if recipe.refit else "model")
     folders = {out / f"seed-{seed}-fold-{fold}": seed for seed in recipe.seeds}
     records = [_train_in(folder, recipe, corpora, unlabelled, seed, fold, say) for folder, seed in folders.items()]
-    average([folder / "model" for folder in folders], held_out)
+    average([folder / "model" for folder in folders], held_out, start=_start(recipe))
     seconds = sum(record["seconds"] for record in records)
     write_record(held_out, {**records[0], "seeds": list(recipe.seeds), "seconds": seconds})
     record = calibrate(held_out, corpora, fold=fold, say=say)
@@ -99,7 +99,8 @@ def train(
         recipe = replace(recipe, encoder=replace(recipe.encoder, name=recipe.encoder.refit or recipe.encoder.name))
         folders = {out / f"seed-{seed}-all": seed for seed in recipe.refit}
         records = [_train_in(folder, recipe, corpora, unlabelled, seed, None, say) for folder, seed in folders.items()]
-        average([folder / "model" for folder in folders], model, settings=read_folder(held_out).settings)
+        settings = read_folder(held_out).settings
+        average([folder / "model" for folder in folders], model, settings=settings, start=_start(recipe))
         record |= {"refit": _refit_record(recipe, corpora, records, held_out)}
         write_record(model, record)
         write_likeness(model, corpora, fold=fold, say=say)
@@ -120,12 +121,18 @@ def _refit_record(
 
 
 def average(
-    folders: Sequence[Path], out: Path, *, settings: Mapping[str, Setting] | None = None, eight_bit: bool = True
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    settings: Mapping[str, Setting] | None = None,
+    eight_bit: bool = True,
+    start: Path | None = None,
 ) -> None:
     """Writes the model folder ``out`` with the mean of the weights of models that were trained alike.
 
     In 8 bits it is also shrunk, as models are that ship. They have to start from the same encoder and heads: then their
-    mean is a model too, and mostly a better one than each (Wortsman et al. 2022, "Model soups").
+    mean is a model too, and mostly a better one than each (Wortsman et al. 2022, "Model soups"). What stayed as it was
+    in the model in ``start`` but for its rounding to 16 bits, such as frozen layers, becomes the same as there.
     """
     loaded = [load_model(folder) for folder in folders]
     first = loaded[0]
@@ -134,10 +141,22 @@ def average(
         name: torch.stack([state[name].float() for state in states]).mean(dim=0) if value.is_floating_point() else value
         for name, value in states[0].items()
     }
+    before = load_model(start).model.state_dict() if start else {}
+    mean |= {name: value for name, value in before.items() if _differs_by_rounding(value, mean.get(name))}
     first.model.load_state_dict(mean)
     tokenizer, info = shrink(first.model, first.tokenizer, first.info) if eight_bit else (first.tokenizer, first.info)
     kept = list((settings or {}).values())
     save_model(out, first.model, info=info, settings=kept, tokenizer=tokenizer, eight_bit=eight_bit)
+
+
+def _differs_by_rounding(exact: torch.Tensor, other: torch.Tensor | None) -> bool:
+    return other is not None and exact.shape == other.shape and torch.equal(exact.bfloat16(), other.bfloat16())
+
+
+def _start(recipe: Recipe) -> Path | None:
+    """The model of ours that a recipe's trainings go on from, if they do."""
+    goes_on = is_ours(recipe.encoder.name) and not recipe.encoder.restart
+    return find_model(recipe.encoder.name) if goes_on else None
 
 
 def _train_in(
