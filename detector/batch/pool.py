@@ -176,8 +176,7 @@ class ProcessPool:
 
     def _lost(self, connection: Connection) -> DetectorError:
         number = self.parts.get(connection)
-        where = "between parts" if connection in self.idle else "while it started"
-        where = where if number is None else f"while it scored part {number}"
+        where = f"while it scored part {number}" if number is not None else "while it had no part"
         return DetectorError(
             f"a worker was ended {where} (memory may have run out): the same command goes on, with fewer --workers"
         )
