@@ -818,7 +818,7 @@ def test_a_worker_that_dies_without_a_part_is_told(score: Score, tmp_path, monke
         return receipts
 
     monkeypatch.setattr(ProcessPool, "_hear", kill_idle)
-    with pytest.raises(DetectorError, match=r"a worker was ended (while it scored part \d+|while it had no part) .memory may"):
+    with pytest.raises(DetectorError, match=r"a worker was ended while it (scored part \d+|had no part) .memory may"):
         score(corpus, detector=None, workers=2)
 
 
