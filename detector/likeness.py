@@ -105,7 +105,7 @@ def read_likeness(folder: Path, *, width: int) -> Likeness | None:
         n = len(vectors["between"])
         shapes = {"centre": (width,), "directions": (n, width), "between": (n,), "within": (n,)}
         limit, fewest_words = float(stored["limit"][0]), int(stored["fewest_words"][0])
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise unusable(folder, error) from error
     fits = all(vectors[name].shape == shape for name, shape in shapes.items())
     if not fits or not n or limit <= 0 or vectors["between"].min() <= 0 or vectors["within"].min() < 0:

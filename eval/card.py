@@ -33,7 +33,7 @@ def main(
 ) -> None:
     """Write the card of a model folder anew."""
     folder = find_model(model)
-    hashes = {folder_hash(folder), read_record(folder).get("refit", {}).get("held_out")}
+    hashes = {folder_hash(folder), read_record(folder).get("refit", {}).get("held_out")} - {None}
     rows: list[Row] = []
     for name, read in READERS.items():
         path = record_path(name, read_name(folder))

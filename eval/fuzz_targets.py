@@ -41,6 +41,7 @@ from detector.corpora import read_jsonl, read_ptc, read_semeval2021
 from detector.decode import Scores, decode, find_words, identify
 from detector.detect import Detector
 from detector.errors import DetectorError, InputError
+from detector.likeness import Likeness, save_likeness
 from detector.readers.limits import Limits
 from detector.readers.sources import Sources
 from detector.report.corpus import corpus_files
@@ -172,6 +173,8 @@ def _corpus_files() -> Target:
 
 def _save_tiny(folder: Path) -> None:
     save_model(folder, tiny_model(), info=tiny_info(), settings=tiny_settings(), tokenizer=tiny_tokenizer())
+    directions = np.eye(4, 32, dtype=np.float32)
+    save_likeness(folder, Likeness(np.zeros(32, dtype=np.float32), directions, np.ones(4), np.ones(4), 3.0, 8))
 
 
 def _model() -> dict[str, bytes]:

@@ -349,14 +349,20 @@ def corpora_in(data: Path) -> dict[str, Corpus]:
 
 
 def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """A recipe with some keys changed: ``optimiser.epochs=2``."""
+    """A recipe with some keys changed: ``optimiser.epochs=2``, ``texts.twins=false``, ``seeds=1,2``."""
     for change in changes:
         key, _, value = change.partition("=")
         *path, last = key.split(".")
         part = getattr(recipe, path[0]) if path else recipe
-        part = replace(part, **{last: type(getattr(part, last))(value)})
+        part = replace(part, **{last: _as_kind(type(getattr(part, last)), value)})
         recipe = replace(recipe, **{path[0]: part}) if path else part
     return recipe
+
+
+def _as_kind(kind: type, value: str) -> Any:
+    if kind is bool:
+        return {"true": True, "false": False}[value]
+    return tuple(map(int, value.split(","))) if kind is tuple else kind(value)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from typer.testing import CliRunner
 
 from detector.cli import app
@@ -92,11 +93,14 @@ def test_the_statistics_come_back_as_they_were_saved(folder, likeness, tmp_path)
     assert read_likeness(tmp_path, width=32) is None
 
 
-@pytest.mark.parametrize("damage", ["width", "limit", "short"])
+@pytest.mark.parametrize("damage", ["width", "limit", "short", "a number in place of a list"])
 def test_statistics_that_do_not_fit_are_one_line(tmp_path, likeness, damage):
     save_likeness(tmp_path, replace(likeness, limit=0.0) if damage == "limit" else likeness)
     if damage == "short":
         (tmp_path / FILE).write_bytes((tmp_path / FILE).read_bytes()[:-10])
+    if damage == "a number in place of a list":
+        stored = safetensors.numpy.load_file(tmp_path / FILE)
+        safetensors.numpy.save_file(stored | {"between": np.array(1.0, dtype=np.float32)}, tmp_path / FILE)
     with pytest.raises(ModelError) as caught:
         read_likeness(tmp_path, width=31 if damage == "width" else 32)
     assert "\n" not in str(caught.value)

@@ -124,6 +124,32 @@ def test_what_cannot_be_decided_is_told(row: dict[str, Any], says: str):
     assert says in str(told.value)
 
 
+def test_a_span_changed_by_a_space_only_is_accepted():
+    start, end, technique = key(LOVE)
+    assert TEXT[end].isspace()
+    wider = {"start": start, "end": end + 1, "technique": technique}
+    row = {"action": "change", "span": wider | {"end": end}, "to": wider}
+    assert decision(row, TEXT) == Decision("accept", key(LOVE))
+
+
+@pytest.mark.parametrize("theirs", [b'{"id": 1}\nnot whole', b"not whole", b"\x00"])
+def test_a_file_of_others_in_the_place_of_the_log_stays_as_it_is(tmp_path: Path, theirs: bytes):
+    out = tmp_path / "out.jsonl"
+    log_of(out).write_bytes(theirs)
+    with pytest.raises(InputError, match=r"out\.decisions\.jsonl:1: is no log of reviews"):
+        Reviews(out)
+    assert log_of(out).read_bytes() == theirs
+
+
+def test_a_log_whose_first_line_was_cut_off_begins_anew(tmp_path: Path):
+    out = tmp_path / "out.jsonl"
+    log_of(out).write_bytes(b'{"format": "det')
+    reviews = Reviews(out)
+    reviews.add(DOCUMENT, PROVENANCE)
+    reviews.close()
+    assert len(log_of(out).read_bytes().splitlines()) == 2
+
+
 def test_the_log_is_all_it_takes_and_a_line_cut_off_is_dropped(tmp_path: Path):
     out = tmp_path / "out.jsonl"
     reviews = Reviews(out)

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -1000,6 +1001,16 @@ def test_what_a_run_wrote_is_no_part_of_a_corpus(score: Score, tmp_path):
     os.mkfifo(corpus / "pipe.txt")
     for _ in range(2):
         assert score(corpus, out="corpus/results") == Summary(finished=True, n_parts=1, n_documents=3, n_errors=0)
+    (corpus / "b.jsonl").write_text("{broken\n")
+    for pattern in (f"{corpus}/**/*.jsonl", "corpus/**/*.jsonl", "**/*.jsonl"):
+        for _ in range(2):
+            found = score(pattern, out="corpus/by-pattern")
+            assert (found.n_documents, found.n_errors) == (3, 1), pattern
+        shutil.rmtree(corpus / "by-pattern")
+    assert len(list(read_records([f"{corpus}/results/*.jsonl"], Columns()))) == 0  # named itself, it is read
+    for name in ("memory://data", "memory://data/", "memory://data/**/*.jsonl"):
+        with pytest.raises(InputError, match=r"--out memory://data/results: lies in the corpus memory://data"):
+            score(name, out="memory://data/results")
 
 
 def test_a_value_that_python_cannot_hold_is_an_error_row(score: Score, tmp_path):

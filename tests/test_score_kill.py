@@ -105,7 +105,8 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, messages
 
 
-def test_the_command_with_workers_is_killed_interrupted_and_goes_on(tiny_detector, tiny_model_folder, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_with_workers_is_killed_interrupted_and_goes_on(tiny_detector, tiny_model_folder, tmp_path, how):
     corpus = write_corpus(tmp_path / "c.jsonl", 500)
     line = (str(corpus), "--model", str(tiny_model_folder), "--part-size", "10", "--workers", "2", "--out")
     out = tmp_path / "killed"
@@ -115,7 +116,7 @@ def test_the_command_with_workers_is_killed_interrupted_and_goes_on(tiny_detecto
     assert finish(first)[0] == -signal.SIGKILL
     second = command(*line, str(out))
     wait_for_parts(out, len(list(out.glob("receipts/part-*.json"))) + 3, second)
-    os.killpg(second.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    os.killpg(second.pid, how)  # as a terminal or a scheduler does: to the workers too
     code, messages = finish(second)
     if code != 0:  # a fast machine may have been done
         assert code == 130

@@ -28,6 +28,7 @@ from detector.web.batches import Batcher, Full, Stopping  # noqa: E402
 HOSTILE = sorted((Path(__file__).parent / "hostile").glob("*.txt"))
 TOKEN = "a-token-that-nobody-guesses"
 TEXT = "They want to destroy everything we love. “NATO is of Asia,” they said. 😀 We love it!"
+GERMAN = "Sie wollen alles zerstören, was wir lieben, und niemand in diesem Land wird sie daran hindern können."
 JSON = {"Content-Type": "application/json"}
 
 
@@ -143,9 +144,26 @@ def test_odd_texts_are_read(client: httpx.Client, text: str):
 
 
 def test_a_language_that_the_model_has_not_learnt_is_told(client: httpx.Client):
-    german = "Sie wollen alles zerstören, was wir lieben, und niemand in diesem Land wird sie daran hindern können."
-    record = client.post("/v1/annotate", json={"text": german}).json()
+    record = client.post("/v1/annotate", json={"text": GERMAN}).json()
     assert record["meta"]["warnings"][0].startswith("is in the language de")
+    assert record["n_characters_read"] == len(GERMAN)
+
+
+def test_texts_in_other_languages_are_left_out_where_asked(tiny_model_folder: Path):
+    service = started("serve", "--port", "0", "--model", str(tiny_model_folder), "--language-guard", "skip")
+    with service.client() as client:
+        texts = [{"text": GERMAN}, {"text": TEXT}, {"text": GERMAN}]
+        given = client.post("/v1/annotate", json={"documents": texts}).json()["documents"]
+        alone = client.post("/v1/annotate", json={"text": GERMAN}).json()
+    assert service.stop() == 0
+    assert [(record["text"], record["n_characters_read"]) for record in given] == [
+        (GERMAN, 0),
+        (TEXT, len(TEXT)),
+        (GERMAN, 0),
+    ]
+    assert [bool(record["spans"]) for record in given] == [False, True, False]
+    assert alone["spans"] == []
+    assert alone["meta"]["warnings"][0].endswith(": left out")
 
 
 @pytest.mark.parametrize(

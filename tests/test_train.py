@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from detector.backends.torch import TorchBackend
 from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe, TextsConfig
-from detector.corpora import Corpus
+from detector.corpora import Corpus, folds
 from detector.decode import Candidate, Scores, Setting, decode, find_words, identify
 from detector.detect import Detector, load
 from detector.errors import ConfigError, ModelError
@@ -45,7 +47,7 @@ from detector.train.dropout import ByteDropout
 from detector.train.features import Collator, document_rows, make_dataset, unpack_bits
 from detector.train.frozen import above, lower_outputs
 from detector.train.loop import TrainingModule, parameter_groups, span_loss, token_losses
-from detector.train.run import calibrate, split_corpora, train, training_texts
+from detector.train.run import calibrate, split_corpora, train, train_once, training_texts
 from detector.train.shrink import shrink
 from detector.train.start import starting_model
 from detector.windows import CHANNELS, IDENTIFICATION, channel_bit, tokenize
@@ -114,24 +116,84 @@ def test_training_learns_records_and_the_folder_loads(encoder_folder, tmp_path):
     assert any(QUOTE.split()[0] in quote for quote in found)
 
 
+class Stopped(Exception):
+    pass
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_a_stopped_training_goes_on_and_ends_the_same(encoder_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("detector.train.loop.CHECKPOINT_STEPS", 4)
-    whole = train(recipe(encoder_folder), CORPORA, tmp_path / "whole")
+    monkeypatch.setattr("detector.train.loop.CHECKPOINT_STEPS", 2)
+    forward, n_steps = TrainingModule.forward, 0
 
-    class Stopped(Exception):
-        pass
-
-    def stop(line: str) -> None:
-        if line.startswith("epoch 1"):
+    def step(self, *args, **kwargs):
+        nonlocal n_steps
+        n_steps += 1
+        if n_steps == stop_at:
             raise Stopped
+        return forward(self, *args, **kwargs)
 
-    with pytest.raises(Stopped):
-        train(recipe(encoder_folder), CORPORA, tmp_path / "resumed", say=stop)
-    resumed = train(recipe(encoder_folder), CORPORA, tmp_path / "resumed")
-    assert [e["epoch"] for e in resumed["epochs"]] == [e["epoch"] for e in whole["epochs"]]
-    last, whole_last = resumed["epochs"][-1], whole["epochs"][-1]
-    assert last["ptc_si"] == pytest.approx(whole_last["ptc_si"], abs=1e-6)
+    def trained(name: str) -> dict[str, Any]:
+        nonlocal n_steps
+        n_steps = 0
+        return train_once(recipe(encoder_folder, epochs=2), CORPORA, tmp_path / name, fold=0, seed=1)
+
+    monkeypatch.setattr(TrainingModule, "forward", step)
+    stop_at = 0
+    whole = trained("whole")
+    n_whole = n_steps
+    expected = load_model(tmp_path / "whole" / "model").model.state_dict()
+    for stop_at in (n_whole // 2 - 1, n_whole - 1):  # in the first epoch, and in the second
+        name = f"stopped-{stop_at}"
+        with pytest.raises(Stopped):
+            trained(name)
+        checkpoints = sorted((tmp_path / name / "checkpoints").glob("checkpoint-*"), key=lambda p: int(p.name[11:]))
+        half = shutil.copytree(checkpoints[-1], checkpoints[-1].with_name(f"checkpoint-{n_whole}"))
+        (half / "trainer_state.json").unlink()  # as where the process ended while it wrote a checkpoint
+        (tmp_path / name / "checkpoints" / "seconds.json").write_text("1000")
+        stop_at = 0
+        resumed = trained(name)
+        assert 0 < n_steps < n_whole
+        assert [e["epoch"] for e in resumed["epochs"]] == [e["epoch"] for e in whole["epochs"]] == [1, 2]
+        assert resumed["seconds"] >= 1000
+        found = load_model(tmp_path / name / "model").model.state_dict()
+        assert all(torch.equal(found[key], value) for key, value in expected.items())
+        assert {path.name for path in (tmp_path / name).iterdir()} == {"begun.json", "model"}
+    others = {name: replace(c, documents=tuple(d.with_spans(()) for d in c.documents)) for name, c in CORPORA.items()}
+    with pytest.raises(ConfigError, match=r"whole: holds a training with documents\.checkthat sha256:\w+, not sha256:"):
+        train_once(recipe(encoder_folder, epochs=2), others, tmp_path / "whole", fold=0, seed=1)
+
+
+def few(n_held_out: int, n_others: int) -> dict[str, Corpus]:
+    words = random.Random(1)
+    documents = [Document(str(i), " ".join(words.choices(SENTENCE.split(), k=60))) for i in range(30)]
+    by_fold: dict[bool, list[Document]] = {True: [], False: []}
+    for document, fold in zip(documents, folds(documents), strict=True):
+        by_fold[fold == 0].append(document)
+    chosen = (*by_fold[True][:n_held_out], *by_fold[False][:n_others])
+    return {"jsonl": Corpus("jsonl", chosen, inventory("detector"))}
+
+
+@pytest.mark.parametrize(("n_held_out", "n_others"), [(0, 6), (3, 0), (0, 0)])
+def test_a_fold_with_nothing_or_everything_in_it_is_refused(encoder_folder, tmp_path, n_held_out: int, n_others: int):
+    told = (
+        rf"^fold 0 holds out {n_held_out} of {n_held_out + n_others} documents: take another fold, or more documents$"
+    )
+    with pytest.raises(ConfigError, match=told):
+        train(recipe(encoder_folder), few(n_held_out, n_others), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ConfigError, match=told):
+        calibrate(tmp_path / "no-model", few(n_held_out, n_others))
+
+
+def test_an_encoder_that_no_model_folder_may_hold_is_refused_before_the_training(encoder_folder, tmp_path):
+    odd = shutil.copytree(encoder_folder, tmp_path / "odd")
+    config = json.loads((odd / "config.json").read_text())
+    (odd / "config.json").write_text(json.dumps(config | {"directionality": "bidi"}))
+    with pytest.raises(ConfigError, match=r"^encoder\.name: .*odd is of no kind that is trained \(.*directionality"):
+        starting_model(recipe(odd), ("ptc",))
+    wide = replace(recipe(encoder_folder), encoder=EncoderConfig(str(encoder_folder), window=2000))
+    with pytest.raises(ConfigError, match=r"^encoder\.window: 2000: .* has 512 places$"):
+        starting_model(wide, ("ptc",))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -173,13 +235,15 @@ def test_seeds_are_averaged_and_refitted_on_all_documents(encoder_folder, tmp_pa
     with pytest.raises(ConfigError, match=r"seed-1-fold-0: holds a training with recipe.optimiser.epochs 1, not 2; "):
         train(replace(both, optimiser=replace(both.optimiser, epochs=2)), CORPORA, tmp_path / "out")
     with pytest.raises(ConfigError, match=r"seed-1-fold-0: holds a training with n_documents.checkthat 10, not none; "):
-        train(both, {"ptc": CORPORA["ptc"]}, tmp_path / "out")
+        train_once(both, {"ptc": CORPORA["ptc"]}, tmp_path / "out" / "seed-1-fold-0", fold=0, seed=1)
     lines: list[str] = []
     assert calibrate(tmp_path / "out" / "held-out", CORPORA, say=lines.append)["seen"] == []
     assert not any("has learned from" in line for line in lines)
     assert calibrate(tmp_path / "out" / "model", CORPORA, say=lines.append)["seen"] == ["ptc", "checkthat"]
     assert "warning: the model has learned from fold 0 of ptc, checkthat: what is measured there flatters" in lines
-    assert "learned from these documents (ptc, checkthat)" in (tmp_path / "out" / "model" / "README.md").read_text()
+    text = (tmp_path / "out" / "model" / "README.md").read_text()
+    assert "learned from these documents (ptc, checkthat)" in text
+    assert "chose the settings" not in text
 
 
 def test_what_a_model_has_learned_from_goes_back_to_the_one_it_began_with(tmp_path):
@@ -237,6 +301,9 @@ def test_the_record_of_a_training_names_the_model_that_it_started_from(encoder_f
         for name in ("seed-7-fold-0", "seed-7-all")
     }
     assert starts == {"seed-7-fold-0": recipe(encoder_folder).name, "seed-7-all": "on"}
+    assert read_record(tmp_path / "refit" / "model")["refit"]["start"]["recipe"]["name"] == "on"
+    text = (tmp_path / "refit" / "model" / "README.md").read_text()
+    assert "minutes). It started from a model of the recipe `configs/on.toml`, seed 7. No annotated document" in text
     frozen = replace(elsewhere, encoder=replace(elsewhere.encoder, frozen=1))
     train(frozen, CORPORA, tmp_path / "frozen")
     for start, end in ((first, "held-out"), (tmp_path / "on" / "model", "model")):
@@ -628,8 +695,6 @@ def test_an_encoder_that_another_training_fetched_meanwhile_stays(tmp_path):
 def test_too_few_texts_leave_the_model_as_it_was(tiny_model_folder, tmp_path):
     folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for documents in ((), (Document("a", "They lie."),)):
-        few = {"ptc": replace(CORPORA["ptc"], documents=documents)}
-        with pytest.raises(ConfigError, match="too few texts with words to learn from"):
-            calibrate(folder, few)
+    with pytest.raises(ConfigError, match="too few texts with words to learn from"):
+        calibrate(folder, few(1, 1))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -184,7 +184,8 @@ class ProcessPool:
 
 def serve(connection: Connection, task: Task) -> None:
     """A worker: says None when ready, then answers each part with ticks and a receipt, until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent lets the part in hand end
+    for number in (signal.SIGINT, signal.SIGTERM):  # the group's are for the parent, which lets the part in hand end
+        signal.signal(number, signal.SIG_IGN)
     try:
         scorer = PartScorer(task)
         connection.send(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -180,10 +181,33 @@ def _folder_files(folder: str) -> Iterator[Source]:
 
 
 def _matching_files(pattern: str) -> Iterator[Source]:
-    for path in sorted(glob.glob(pattern, recursive=True)):
-        source = Source.named(Path(path).as_posix(), size=os.path.getsize(path)) if os.path.isfile(path) else None
+    """The files that a pattern matches, by name, but for those in folders that a run writes its results to."""
+    root = Path(_fixed_part(pattern))
+    for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
+        inside = path.relative_to(root).parents[:-1] if path.is_relative_to(root) else ()
+        if not path.is_file() or any((root / folder / RUN_LOCK).is_file() for folder in inside):
+            continue
+        source = Source.named(path.as_posix(), size=path.stat().st_size)
         if source is not None:
             yield source
+
+
+def _fixed_part(pattern: str) -> str:
+    """The folders at the beginning of a pattern that have no wildcard."""
+    folders = pattern.split("/")[:-1]
+    return "/".join(itertools.takewhile(lambda folder: not glob.has_magic(folder), folders))
+
+
+def check_outside(out: str, corpus: Sequence[str]) -> None:
+    """Raises InputError where results at a URL would lie among the files of a corpus, and so become part of it.
+
+    On a local disk such a folder is known by its lock, and passed over.
+    """
+    for name in filter(is_url, corpus):
+        deep = not glob.has_magic(name) or "**" in name
+        folder = _fixed_part(name) if glob.has_magic(name) else name.rstrip("/")
+        if deep and f"{out.rstrip('/')}/".startswith(f"{folder}/"):
+            raise InputError(f"--out {out}: lies in the corpus {name}: name a folder outside of it")
 
 
 def _url_files(url: str) -> Iterator[Source]:

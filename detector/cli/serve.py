@@ -83,7 +83,7 @@ def command(
         usual = Choices(settings["strictness"].value, selection_of(settings))
         detector.setting(usual.strictness)  # a wrong one is told before anything is served
         limits = Limits(n_bytes=max_body * 1000, n_waiting=queue, window=window / 1000)
-        guard = settings["language_guard"].value != inputs.Guard.OFF
+        guard = str(settings["language_guard"].value)
         names = [host, "127.0.0.1", "localhost", "::1"]
         hosts = host_names(names, listener.getsockname()[1]) if is_loopback(host) else None
         service = Service(detector, usual, provenance_of, __version__, limits, guard)

@@ -8,6 +8,7 @@ from typing import Any
 from detector.config import WRITTEN
 from detector.model import ModelInfo
 from detector.techniques import technique
+from detector.train.encoders import PACKAGED
 
 USES = """\
 ## What it is for, and what not
@@ -50,6 +51,10 @@ LICENCES = """\
 
 None of the corpora's texts is part of the model, but for the short quotations above.
 """
+_PLACES = (
+    ": *strict* and `ptc` on PTC articles, *sensitive* and `checkthat` on CheckThat! articles, *balanced* on both, "
+    "`semeval2021` on memes"
+)
 _ERRORS = {
     "wrong": "Found, and not marked by annotators:",
     "missed": "Marked by annotators, and not found:",
@@ -76,9 +81,10 @@ def card(info: ModelInfo, record: Mapping[str, Any], *, further: str = "") -> st
 
 
 def _heading(info: ModelInfo, record: Mapping[str, Any]) -> str:
+    licence = " (Apache-2.0)" if info.encoder.removeprefix("sentence-transformers/") in PACKAGED else ""
     return (
         f"# {info.name}\n\n"
-        f"Encoder: {info.encoder} (Apache-2.0), fine-tuned with two heads: one says for every word piece whether it is "
+        f"Encoder: {info.encoder}{licence}, fine-tuned with two heads: one says for every word piece whether it is "
         "inside each technique, the other names the technique of a given span. Stored in 8 bits with a scale for each "
         f"row; windows of {info.window} pieces that overlap by {info.overlap}. Weights: Apache-2.0.\n"
     )
@@ -90,24 +96,27 @@ def _training(record: Mapping[str, Any]) -> str:
     documents = ", ".join(f"{name} {n[0]} (held out: {n[1]})" for name, n in record["n_documents"].items())
     lines = [
         "## How it was trained\n",
-        f"Recipe `configs/{record['recipe']['name']}.toml`, seed {record['seed']}, documents: {documents}; fold "
+        f"Recipe `configs/{record['recipe']['name']}.toml`, {_seeds(record)}, documents: {documents}; fold "
         f"{record['fold']} of 5 by document was held out. {record['seconds'] / 60:.0f} minutes."
-        f"{_start(record)}{_teacher(record)}{_written(record)}\n",
+        f"{_start(record)}{_seen_share(record)}{_teacher(record)}{_written(record)}\n",
         *_epochs(record),
     ]
     if "refit" in record:
-        lines.append(_refit(record["refit"]))
+        lines.append(_refit(record["refit"], record))
     return "\n".join(lines)
 
 
-def _refit(refit: Mapping[str, Any]) -> str:
+def _refit(refit: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     """What was trained again on all documents, and what the figures are of."""
     documents = ", ".join(f"{name} {n}" for name, n in refit["n_documents"].items())
-    return (
+    figures = (
         f"That model (`{refit['held_out']}`) chose the settings, and what is measured here on held-out documents is "
-        "of it. The weights in this folder were trained once more by the same recipe, on all documents: "
-        f"{documents} ({_seeds(refit['seeds'])}; {refit['seconds'] / 60:.0f} minutes). No annotated document is left "
-        "to measure these on.\n"
+        "of it. "
+    )
+    return (
+        f"{'' if record.get('seen') else figures}The weights in this folder were trained once more by the same "
+        f"recipe, on all documents: {documents} ({_seeds(refit)}; {refit['seconds'] / 60:.0f} minutes)."
+        f"{_start(refit)}{_seen_share(record)} No annotated document is left to measure these on.\n"
     )
 
 
@@ -116,7 +125,8 @@ def _epochs(record: Mapping[str, Any]) -> list[str]:
     if not record["epochs"]:
         return []
     first = next(iter(record["n_documents"]))
-    lines = ["| epoch | SI | FLC, 14 techniques | TC |", "|---|---|---|---|"]
+    flc = "FLC, 14 techniques" if first == "ptc" else "FLC"
+    lines = [f"| epoch | SI | {flc} | TC |", "|---|---|---|---|"]
     for epoch in record["epochs"]:
         scores = " | ".join(f"{epoch[f'{first}_{metric}']:.3f}" for metric in ("si", "flc", "tc"))
         lines.append(f"| {epoch['epoch']:.0f} | {scores} |")
@@ -147,22 +157,31 @@ def _start(record: Mapping[str, Any]) -> str:
     start = record.get("start")
     if not start:
         return ""
-    seeds = _seeds(start.get("seeds", [start["seed"]]))
-    return f" It started from a model of the recipe `configs/{start['recipe']['name']}.toml`, {seeds}."
+    made = ", which was trained on all documents" if "refit" in start else ""
+    seeds = _seeds(start["refit"] if made else start)
+    return f" It started from a model of the recipe `configs/{start['recipe']['name']}.toml`, {seeds}{made}."
 
 
-def _seeds(seeds: Sequence[int]) -> str:
+def _seen_share(record: Mapping[str, Any]) -> str:
+    """How many of the documents it saw, where a draw decided."""
+    share = record["recipe"].get("texts", {}).get("share", 1.0)
+    return f" Of these documents it saw about {share:.0%}, drawn at random." if share < 1 else ""
+
+
+def _seeds(record: Mapping[str, Any]) -> str:
+    seeds = record.get("seeds") or [record["seed"]]
     return f"seed{'s'[len(seeds) == 1 :]} {', '.join(map(str, seeds))}"
 
 
 def _measured(record: Mapping[str, Any]) -> str:
     if "validation" not in record:
         return ""
+    known = {"ptc", "checkthat", "semeval2021"} <= set(record.get("n_documents", ()))
     lines = [
         "## What was measured\n",
-        "On held-out documents, with thresholds and calibration chosen on the other half of them: *strict* and `ptc` "
-        "on PTC articles, *sensitive* and `checkthat` on CheckThat! articles, *balanced* on both, `semeval2021` on "
-        "memes. Likely (a confidence of 0.5 or more) and possible: how many of these are right.\n",
+        "On held-out documents, with thresholds and calibration chosen on the other half of them"
+        f"{_PLACES if known else ''}. Likely (a confidence of 0.5 or more) and possible: how many of these are "
+        "right.\n",
         "| setting | documents | SI F1 | precision | recall | F1 | calibration error | likely | possible |",
         "|---|---|---|---|---|---|---|---|---|",
     ]

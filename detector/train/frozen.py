@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from detector.errors import ConfigError
 from detector.model import RhetoricModel
 from detector.train.features import Collator, with_twins
-from detector.train.loop import bfloat16_is_fast
+from detector.train.loop import bfloat16_is_fast, training_device
 from detector.train.twins import twin_row
 
 BATCH = 16
@@ -63,7 +63,7 @@ def lower_outputs(model: RhetoricModel, frozen: int, dataset: Dataset, collator:
     shape = (int(ends[-1]), width)
     path.parent.mkdir(parents=True, exist_ok=True)
     stored = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(training_device())
     lower = _part(model.to(device).encoder, slice(frozen)).eval()
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16_is_fast()):
         for places in _batches(lengths):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from detector.config import LossConfig, OptimiserConfig, Recipe
 from detector.model import RhetoricModel, SpanBatch
+from detector.train.resume import last_checkpoint
 
 Progress = Callable[[str], None]
 SECONDS_BETWEEN_LINES = 60
@@ -135,6 +136,9 @@ class Training(Trainer):  # type: ignore[misc]
             self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-6, fused=True)
         return self.optimizer
 
+    def _get_train_sampler(self, *args: Any) -> ByEpoch:
+        return ByEpoch(self)
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Scores on the validation documents, logged under ``eval_…``."""
         self.model.eval()
@@ -144,17 +148,34 @@ class Training(Trainer):  # type: ignore[misc]
         return scores
 
 
+class ByEpoch(LengthGroupedSampler):  # type: ignore[misc]
+    """Rows of like lengths together, in an order that seed and epoch decide: a training that goes on meets it again."""
+
+    def __init__(self, trainer: Training) -> None:
+        super().__init__(trainer.args.train_batch_size, lengths=list(trainer.train_dataset["length"]))
+        self.trainer = trainer
+
+    def __iter__(self) -> Iterator[int]:
+        epoch = int(self.trainer.state.epoch or 0)
+        self.generator = torch.Generator().manual_seed(1000 * self.trainer.args.seed + epoch)
+        return iter(super().__iter__())
+
+
 class ProgressLines(TrainerCallback):  # type: ignore[misc]
     """Says how far the training is, its loss and the time left: a line a minute, and one for each validation."""
 
-    def __init__(self, say: Progress) -> None:
-        self.say = say
+    def __init__(self, say: Progress, saved: Callable[[], None]) -> None:
+        self.say, self.saved = say, saved
         self.started = self.last_line = time.monotonic()
         self.first_step = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Remembers where a resumed training starts."""
         self.started, self.first_step = time.monotonic(), state.global_step
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Tells that a checkpoint is there."""
+        self.saved()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """A line for a validation, or at most one a minute for the loss."""
@@ -181,11 +202,12 @@ def fit(
     validate: Callable[[], dict[str, float]] | None,
     seed: int,
     say: Progress,
+    saved: Callable[[], None] = lambda: None,
 ) -> list[dict[str, float]]:
     """Trains ``module`` to the end of the last epoch; returns the scores after each epoch, if ``validate`` gives any.
 
     The rate falls to zero, so the last epoch needs no choosing. ``folder`` keeps checkpoints: a training that was
-    stopped goes on from the last one.
+    stopped goes on from the last one. ``saved`` is called after each.
     """
     trainer = Training(
         optimiser=recipe.optimiser,
@@ -195,10 +217,10 @@ def fit(
         data_collator=collator,
         train_dataset=dataset,
         eval_dataset=dataset.select(range(0)),
-        callbacks=[ProgressLines(say)],
+        callbacks=[ProgressLines(say, saved)],
     )
     trainer.remove_callback(PrinterCallback)  # it prints every log entry to standard output
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     return [_scores(entry) for entry in trainer.state.log_history if any(name[:5] == "eval_" for name in entry)]
 
 
@@ -218,14 +240,12 @@ def _arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         warmup_steps=config.warmup,
         max_grad_norm=config.max_grad_norm,
         bf16=bfloat16_is_fast(),
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=training_device() == "cpu",
         eval_strategy="epoch",
         save_strategy="steps",
         save_steps=CHECKPOINT_STEPS,
         save_total_limit=2,
         logging_steps=10,
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
         remove_unused_columns=False,
         label_names=[],
         dataloader_pin_memory=False,
@@ -233,6 +253,11 @@ def _arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         report_to=[],
         seed=seed,
     )
+
+
+def training_device() -> str:
+    """Where a training runs: a GPU, if there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def bfloat16_is_fast() -> bool:

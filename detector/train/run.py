@@ -31,10 +31,10 @@ from detector.train.card import card
 from detector.train.features import Collator, make_dataset
 from detector.train.frozen import LowerOutputs, above, lower_outputs, numbered
 from detector.train.likeness import training_likeness
-from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit
+from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit, training_device
 from detector.train.measure import Judged, judge, measure, random_errors, technique_scores
 from detector.train.precede import precede_corpora
-from detector.train.resume import check_begun, ingredients, recorded, write_begun
+from detector.train.resume import check_begun, ingredients, read_spent, recorded, write_begun, write_spent, write_whole
 from detector.train.shrink import shrink
 from detector.train.start import is_ours, starting_model
 from detector.train.swap import swap_corpora, swap_names
@@ -71,6 +71,14 @@ def split_corpora(corpora: Mapping[str, Corpus], *, fold: int | None, seed: int 
     return Split(parts[False], parts[True])
 
 
+def _check_held_out(corpora: Mapping[str, Corpus], fold: int) -> None:
+    """Raises `ConfigError` where a fold has no documents, or all of them: then nothing can be chosen on it."""
+    n = sum(len(corpus.documents) for corpus in corpora.values())
+    n_held_out = sum(len(corpus.documents) for corpus in split_corpora(corpora, fold=fold).validation.values())
+    if n_held_out in (0, n):
+        raise ConfigError(f"fold {fold} holds out {n_held_out} of {n} documents: take another fold, or more documents")
+
+
 def train(
     recipe: Recipe,
     corpora: Mapping[str, Corpus],
@@ -86,8 +94,9 @@ def train(
     average are chosen on the fifth. With ``refit``, this model is in ``out/held-out``, and that in ``out/model`` is the
     average of trainings on all folds with the seeds in ``refit``, at the same settings. Each training has a folder of
     its own in ``out``, with checkpoints: the same call goes on where a stopped one was. The recipe's teacher labels the
-    ``unlabelled`` documents.
+    ``unlabelled`` documents. Raises `ConfigError` where nothing is held out, or nothing is left to learn from.
     """
+    _check_held_out(corpora, fold)
     model, held_out = out / "model", out / (HELD_OUT if recipe.refit else "model")
     folders = {out / f"seed-{seed}-fold-{fold}": seed for seed in recipe.seeds}
     records = [_train_in(folder, recipe, corpora, unlabelled, seed, fold, say) for folder, seed in folders.items()]
@@ -101,14 +110,14 @@ def train(
         records = [_train_in(folder, recipe, corpora, unlabelled, seed, None, say) for folder, seed in folders.items()]
         settings = read_folder(held_out).settings
         average([folder / "model" for folder in folders], model, settings=settings, start=_start(recipe))
-        record |= {"refit": _refit_record(recipe, corpora, records, held_out)}
+        record |= {"refit": refit_record(recipe, corpora, records, held_out)}
         write_record(model, record)
         write_likeness(model, corpora, fold=fold, say=say)
         write_card(model)
     return record
 
 
-def _refit_record(
+def refit_record(
     recipe: Recipe, corpora: Mapping[str, Corpus], records: Sequence[Mapping[str, Any]], held_out: Path
 ) -> dict[str, Any]:
     """What the record of a model trained on all documents adds to that of the one that held some out."""
@@ -117,6 +126,7 @@ def _refit_record(
         "n_documents": {name: len(corpus.documents) for name, corpus in corpora.items()},
         "seconds": sum(record["seconds"] for record in records),
         "held_out": read_folder(held_out).hash,
+        **({"start": records[0]["start"]} if "start" in records[0] else {}),
     }
 
 
@@ -188,15 +198,17 @@ def train_once(
     done is not done again, and one that was stopped goes on from its last checkpoint in ``out/checkpoints``;
     `ConfigError` where it was begun by another recipe, or with other documents.
     """
-    split = split_corpora(corpora, fold=fold)
-    n_documents = {name: len(corpus.documents) for name, corpus in split.training.items()}
-    now = ingredients(recipe, {**n_documents, "unlabelled": len(unlabelled)})
+    split, checkpoints = split_corpora(corpora, fold=fold), out / "checkpoints"
+    documents = {name: corpus.documents for name, corpus in split.training.items()}
+    now = ingredients(recipe, {**documents, "unlabelled": unlabelled})
     check_begun(out, now)
     if (out / "model" / "training.json").is_file():
+        _tidy(out)
         return read_record(out / "model")
-    started = time.time()
+    started = time.time() - read_spent(checkpoints)
     model, info, tokenizer = starting_model(recipe, tuple(corpora))
-    detector = Detector(TorchBackend(model, info, bfloat16=bfloat16_is_fast()), info, tokenizer, {}, "")
+    backend = TorchBackend(model, info, device=training_device(), bfloat16=bfloat16_is_fast())
+    detector = Detector(backend, info, tokenizer, {}, "")
     texts, twin_seed = training_texts(recipe, split.training, seed=seed), seed if recipe.texts.twins else None
     teacher, unlabelled = _teacher(recipe, unlabelled), _unlike(unlabelled, split.validation)
     write_begun(out, now)
@@ -219,10 +231,11 @@ def train_once(
         recipe,
         dataset,
         batches,
-        folder=out / "checkpoints",
+        folder=checkpoints,
         validate=None if fold is None else lambda: validation_scores(detector, split.validation),
         seed=seed,
         say=say,
+        saved=lambda: write_spent(checkpoints, time.time() - started),
     )
     save_model(out / "model", model, info=info, settings=[], tokenizer=tokenizer, eight_bit=False)
     record = {
@@ -240,10 +253,15 @@ def train_once(
     if is_ours(recipe.encoder.name):
         record["start"] = _brief_record(recipe.encoder.name)
     write_record(out / "model", record)
-    shutil.rmtree(out / "checkpoints")
-    for name in ("lower.npy", LABELS):
-        (out / name).unlink(missing_ok=True)
+    _tidy(out)
     return record
+
+
+def _tidy(folder: Path) -> None:
+    """Removes what a training needs only until it is done."""
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    for name in ("lower.npy", LABELS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _brief_record(model: str) -> dict[str, Any]:
@@ -318,8 +336,10 @@ def calibrate(
     """Chooses the settings of a model folder on the validation fold and writes them, its record and its card.
 
     The weights stay as they are. Returns the record, with what each setting measures under ``validation``; the corpora
-    of which the training has seen these documents, so that their figures flatter, are under ``seen``.
+    of which the training has seen these documents, so that their figures flatter, are under ``seen``. Raises
+    `ConfigError` where nothing is held out, or nothing else is left.
     """
+    _check_held_out(corpora, fold)
     detector, record = load(folder), read_record(folder)
     seen = learned_from(record, corpora, fold)
     if seen:
@@ -374,7 +394,7 @@ def judged_documents(
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Writes ``training.json``."""
-    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / "training.json", json.dumps(record, indent=1) + "\n")
 
 
 def write_card(folder: Path, *, further: str = "") -> None:

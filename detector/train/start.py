@@ -14,18 +14,22 @@ from torch import Tensor
 from detector.config import Recipe
 from detector.detect import SHIPPED, find_model
 from detector.errors import ConfigError
+from detector.folder_checks import check_encoder
 from detector.model import ModelInfo, RhetoricModel, load_model
 from detector.train.dropout import quicken_dropout
 from detector.train.encoders import load_encoder
 from detector.train.frozen import check_frozen
 
+_PLACES_AFTER_PADDING = ("mpnet", "roberta", "xlm-roberta")
+"""Encoders whose places count from after the padding's id."""
 HEAD_SEED = 0  # heads that start alike can be averaged: seeds decide over order and dropout alone
 
 
 def starting_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, ModelInfo, Tokenizer]:
     """The model before its first step, with what it says of itself and its tokenizer.
 
-    Raises `ModelError` where the recipe's encoder cannot be loaded, and `ConfigError` where its windows are too short.
+    Raises `ModelError` where the recipe's encoder cannot be loaded, and `ConfigError` where its windows are too short,
+    or it is of a kind that a model folder may not hold.
     """
     name = recipe.encoder.name
     if recipe.encoder.restart and not is_ours(name):
@@ -43,6 +47,7 @@ def is_ours(name: str) -> bool:
 
 def _from_encoder(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, ModelInfo, Tokenizer]:
     encoder, tokenizer, special = load_encoder(recipe.encoder.name)
+    _check_fits(recipe, encoder.config)
     info = ModelInfo(
         name=f"rhetoric-{recipe.name}",
         encoder=recipe.encoder.name,
@@ -53,6 +58,18 @@ def _from_encoder(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel
         **special,
     )
     return _with_fresh_heads(encoder, recipe, corpora), info, tokenizer
+
+
+def _check_fits(recipe: Recipe, config: Any) -> None:
+    """Raises `ConfigError` for an encoder that no model folder may hold, or with too few places for a window."""
+    try:
+        check_encoder(config.to_diff_dict())
+    except ValueError as error:
+        raise ConfigError(f"encoder.name: {recipe.encoder.name} is of no kind that is trained ({error})") from error
+    before = config.pad_token_id + 1 if config.model_type in _PLACES_AFTER_PADDING else 0
+    n_places = config.max_position_embeddings - before
+    if recipe.encoder.window > n_places and not config.model_type.startswith("deberta"):  # whose places are relative
+        raise ConfigError(f"encoder.window: {recipe.encoder.window}: {recipe.encoder.name} has {n_places} places")
 
 
 def _with_fresh_heads(encoder: Any, recipe: Recipe, corpora: Sequence[str]) -> RhetoricModel:

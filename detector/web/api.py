@@ -59,14 +59,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the API answers with; ``provenance`` says how findings of these choices come about."""
+    """What the API answers with; ``provenance`` says how findings of these choices come about.
+
+    ``language_guard``: what becomes of a text in a language that the model has not learnt, ``warn``, ``skip``, ``off``.
+    """
 
     detector: Detector
     usual: Choices
     provenance: Callable[[Detector, str, Selection], Provenance]
     version: str
     limits: Limits = field(default_factory=Limits)
-    guard_language: bool = True
+    language_guard: str = "warn"
 
 
 class Api:
@@ -110,12 +113,19 @@ class Api:
         given = parsed(await self._body(request))
         strictnesses = tuple(self._service.detector.settings)
         wanted = annotate_request(given, self._service.usual, strictnesses)
-        documents = await self.batcher.result(Job(wanted.documents, wanted.choices.strictness))
+        reasons = await run_in_threadpool(lambda: [self._unknown_language(d) for d in wanted.documents])
+        skips = self._service.language_guard == "skip"
+        read = tuple(d for d, reason in zip(wanted.documents, reasons, strict=True) if not (reason and skips))
+        found = iter(await self.batcher.result(Job(read, wanted.choices.strictness)) if read else ())
+        documents = [
+            _left_out(document, reason) if reason and skips else _warned(next(found), reason)
+            for document, reason in zip(wanted.documents, reasons, strict=True)
+        ]
         return await run_in_threadpool(self._annotated, documents, wanted.choices, alone=wanted.alone)
 
     def _annotated(self, documents: Iterable[Document], choices: Choices, *, alone: bool) -> Response:
         made = self._service.provenance(self._service.detector, choices.strictness, choices.selection)
-        rows = [annotation(self._warned(choices.selection.apply(document)), made) for document in documents]
+        rows = [annotation(choices.selection.apply(document), made) for document in documents]
         return written(rows[0] if alone else {"documents": rows})
 
     async def _classify(self, request: Request) -> Response:
@@ -154,12 +164,11 @@ class Api:
             raise _NotJson
         return await request.body()
 
-    def _warned(self, document: Document) -> Document:
-        """The document, with a warning in its meta where the model has not learnt its language."""
+    def _unknown_language(self, document: Document) -> str | None:
+        """Why the model cannot know the language of a document, if that is looked at."""
         from detector.readers.language import unknown_language
 
-        reason = unknown_language(document.text) if self._service.guard_language else None
-        return document.with_warnings([f"{reason}: do not trust the findings"] if reason else [])
+        return unknown_language(document.text) if self._service.language_guard != "off" else None
 
     def _work(self, jobs: Sequence[Job]) -> list[list[Document] | Exception]:
         """What the model makes of a batch; a job that fails does not take the others with it."""
@@ -185,6 +194,14 @@ class Api:
             if job.spans is not None:
                 results[i] = [detector.classify(job.spans.document, within=job.spans.within)]
         return results
+
+
+def _warned(document: Document, reason: str | None) -> Document:
+    return document.with_warnings([f"{reason}: do not trust the findings"] if reason else [])
+
+
+def _left_out(document: Document, reason: str) -> Document:
+    return document.with_warnings([f"{reason}: left out"]).with_spans((), n_read=0)
 
 
 class _NotJson(Exception):

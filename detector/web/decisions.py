@@ -163,9 +163,10 @@ def decision(row: Mapping[str, Any], text: str) -> Decision:
     span, to = (_key(row.get(name)) for name in ("span", "to"))
     if (span is not None) != (action not in ("done", "reopen", "undo")) or (to is not None) != (action == "change"):
         raise InputError(f"{action}: its span, or what it is changed to, is missing or too much")
+    span, to = _trimmed(span, text) if action == "add" else span, _trimmed(to, text)
     if action == "change" and to == span:
         return Decision("accept", span)
-    return Decision(action, _trimmed(span, text) if action == "add" else span, _trimmed(to, text))
+    return Decision(action, span, to)
 
 
 def _key(value: object) -> Key | None:

@@ -117,14 +117,15 @@ class Reviews:
         self._file.seek(0)
         data = self._file.read()
         whole = data[: data.rfind(b"\n") + 1]
-        self._file.truncate(len(whole))
         rows = self._rows(whole)
-        place, header = next(rows, ("", None))
+        place, header = next(rows, (f"{self.log}:1", None))
+        begun = _line(_HEADER).startswith(data)
+        if header != _HEADER and not begun:
+            raise InputError(f"{place}: is no log of reviews of this version: name a new file with --out")
+        self._file.truncate(len(whole))
         if header is None:
             self._append(_HEADER)
             _sync_folder(self.log.parent)
-        elif header != _HEADER:
-            raise InputError(f"{place}: is no log of reviews of this version: name a new file with --out")
         for place, row in rows:
             try:
                 self._replay(row)
@@ -148,7 +149,7 @@ class Reviews:
 
     def _append(self, row: Mapping[str, Any]) -> None:
         """Puts a row on the disk, or leaves the log as it was. Raises InputError."""
-        line, end = dumps(row).encode("utf-8") + b"\n", self._file.seek(0, os.SEEK_END)
+        line, end = _line(row), self._file.seek(0, os.SEEK_END)
         try:
             if self._file.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -158,6 +159,10 @@ class Reviews:
             raise InputError(
                 f"{self.log}: cannot be written ({error.strerror}): make room, then decide again"
             ) from None
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return dumps(row).encode("utf-8") + b"\n"
 
 
 def _locked(file: FileIO) -> bool:
