@@ -7,9 +7,11 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import typer
 from conftest import bare_setting
 
 import detector
@@ -526,6 +528,89 @@ def test_an_article_is_not_replaced_by_its_findings(run: Run, tmp_path: Path):
     code, _, err = run("annotate", "a.txt", "-o", "folder/../a.txt")
     assert (code, err) == (2, "error: folder/../a.txt: is read and cannot be the output, too: name another file\n")
     assert (tmp_path / "a.txt").read_bytes() == ARTICLE.encode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("folder", "-o", "folder/article1.txt"), "folder/article1.txt: is read and cannot be the output, too"),
+        (("a.txt", "-f", "line", "--save-text", "."), "--save-text .: a.txt there is read and is not replaced"),
+        (("folder/article1.txt", "-f", "ptc-corpus", "-o", "folder"), "--output folder: folder/article1.txt is read"),
+        (("folder", "-f", "ptc-corpus", "-o", "folder"), "--output folder: folder/article1.txt is read from there"),
+    ],
+)
+def test_no_text_that_is_read_is_replaced(run: Run, tmp_path: Path, arguments: tuple[str, ...], told: str):
+    (tmp_path / "folder" / "article1.txt").write_bytes(ARTICLE.encode("utf-16"))
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.txt")}
+    code, _, err = run("annotate", *arguments)
+    assert (code, err.count("\n")) == (2, 1)
+    assert told in err
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*.txt")} == before
+
+
+def test_texts_may_be_kept_beside_what_they_are_of(run: Run, tmp_path: Path):
+    (tmp_path / "page.md").write_text("They want to destroy everything we love.")
+    assert run("annotate", "page.md", "-f", "line", "--save-text", ".")[0] == 0
+    assert "destroy everything" in (tmp_path / "page.md.txt").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_messages_that_cannot_be_written_stop_no_work(scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_bytes(ARTICLE.encode())
+    full = open("/dev/full", "w")  # noqa: SIM115
+    monkeypatch.setattr(sys, "stderr", full)
+    with pytest.raises(SystemExit) as stop:
+        main(("annotate", "nowhere.txt", "a.txt", "-f", "line", "-o", "out"))
+    with suppress(OSError):  # closing tries once more to write
+        full.close()
+    assert stop.value.code == 2
+    assert len((tmp_path / "out").read_text().splitlines()) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="this system has no /dev/stdout")
+def test_what_is_open_already_is_written_to_and_not_replaced(tmp_path: Path):
+    code = "from detector.cli import streams\nwith streams.output('/dev/stdout') as write: write('found\\n')"
+    line = [sys.executable, "-c", code]
+    assert subprocess.run(line, capture_output=True, check=True).stdout == b"found\n"
+    (tmp_path / "log").write_text("precious\n")
+    with (tmp_path / "log").open("ab") as log:
+        subprocess.run(line, stdout=log, check=True)
+    assert (tmp_path / "log").read_text() == "precious\nfound\n"
+
+
+def test_a_reader_that_leaves_a_named_pipe_ends_the_program_quietly(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with streams.output(str(tmp_path / "pipe")) as write:
+        os.close(reader)
+        with pytest.raises(typer.Exit) as stop:
+            write("found")
+    assert stop.value.exit_code == 141
+
+
+def test_a_suffix_says_more_than_the_settings_and_a_flag_more_than_the_suffix(run: Run, tmp_path: Path):
+    (tmp_path / "detector.toml").write_text('format = "csv"\n')
+    run("annotate", "a.txt", "-o", "r.json")
+    assert json.loads((tmp_path / "r.json").read_text())["schema_version"] == 1
+    run("annotate", "a.txt", "-o", "r.json", "-f", "line")
+    assert (tmp_path / "r.json").read_text().startswith("a.txt:")
+    assert run("annotate", "a.txt")[1].startswith("id,start,end,")
+
+
+def test_a_text_in_the_place_of_a_path_is_one_line(run: Run):
+    for command in (("annotate",), ("report",), ("convert", "x.json")):
+        code, _, err = run(command[0], "They want to destroy everything we love. " * 9, *command[1:])
+        assert (code, err.count("\n")) == (2, 1)
+        assert "fault of the detector" not in err
+
+
+def test_a_working_directory_that_is_gone_is_one_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, err = run("config")
+    assert (code, err.startswith("error: the working directory cannot be read")) == (2, True)
 
 
 def test_saved_texts_of_like_names_are_all_kept(run: Run, tmp_path: Path):

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +153,20 @@ def test_what_is_lost_is_told(source: Path, tmp_path: Path, capfdbinary):
     assert "ptc-corpus has no name for doubt+slogans: 1 finding left out" in err
 
 
+@pytest.mark.parametrize(("name", "suffix"), [("csv", "csv"), ("web-annotation", "jsonld"), ("ptc", "tsv")])
+def test_that_texts_are_not_in_it_is_told(tmp_path: Path, capfdbinary, name: str, suffix: str):
+    records = [annotation(document, PROVENANCE) for document in (DOCUMENT, Document("b", "None."), Document("c", ""))]
+    (tmp_path / "in.jsonl").write_text("".join(f"{dumps(record)}\n" for record in records), encoding="utf-8")
+    code, _, err = run(capfdbinary, tmp_path / "in.jsonl", tmp_path / f"out.{suffix}")
+    assert code == 0
+    assert f"warning: {tmp_path}/out.{suffix}: {name} holds no texts" in err
+    assert ("keep them, and give them with --texts to read it back" in err) is (name != "ptc")
+    assert f"{name} holds no documents without findings: 2 left out" in err
+    assert f"{name} holds nothing but findings: what came with 1 document is left out" in err
+    _, _, err = run(capfdbinary, tmp_path / "in.jsonl", tmp_path / "out.sarif")
+    assert "warning" not in err
+
+
 def test_a_table_comes_back_with_its_texts(source: Path, tmp_path: Path, capfdbinary):
     run(capfdbinary, source, tmp_path / "out.csv")
     code, _, err = run(capfdbinary, tmp_path / "out.csv", tmp_path / "back.json")
@@ -227,3 +243,43 @@ def test_an_empty_file_and_a_broken_line_are_one_line(source: Path, tmp_path: Pa
     for target in ("-", str(source)):
         code, _, err = run(capfdbinary, source, target, "--to", "corpus")
         assert (code, err.count("\n")) == (2, 1)
+
+
+def test_each_text_keeps_how_its_findings_came_about(tmp_path: Path, capfdbinary):
+    strict = replace(PROVENANCE, strictness="strict", only=("doubt",))
+    two = [annotation(DOCUMENT, strict), annotation(replace(DOCUMENT, id="b"), PROVENANCE)]
+    (tmp_path / "in.jsonl").write_text("\n" + "".join(dumps(one) + "\n" for one in two))
+    (tmp_path / "list.json").write_text(dumps(two))
+    for source, name in (("in.jsonl", "out.json"), ("list.json", "out.jsonl")):
+        code, _, err = run(capfdbinary, tmp_path / source, tmp_path / name)
+        assert (code, b"warning" in err.encode()) == (0, False)
+        rows = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        assert [row["settings"]["strictness"] for row in rows] == ["strict", "balanced"]
+    _, _, err = run(capfdbinary, tmp_path / "in.jsonl", tmp_path / "out.parquet")
+    assert "out.parquet: parquet names one model with its settings: those of the first text" in err
+
+
+def test_a_pipe_is_read_once_and_what_is_not_stated_is_not_made_up(tmp_path: Path, capfdbinary):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    data = dumps(annotation(DOCUMENT, replace(PROVENANCE, strictness="strict"))).encode() + b"\n"
+    writer = threading.Thread(target=(tmp_path / "pipe.jsonl").write_bytes, args=(data,))
+    writer.start()
+    assert run(capfdbinary, tmp_path / "pipe.jsonl", tmp_path / "out.json")[0] == 0
+    writer.join()
+    assert json.loads((tmp_path / "out.json").read_text())["settings"]["strictness"] == "strict"
+    run(capfdbinary, tmp_path / "out.json", tmp_path / "corpus.jsonl", "--to", "corpus")
+    run(capfdbinary, tmp_path / "corpus.jsonl", tmp_path / "back.json", "--from", "corpus")
+    back = json.loads((tmp_path / "back.json").read_text())
+    assert (back["model"]["name"], back["settings"]["strictness"]) == ("", "")
+
+
+def test_texts_that_are_read_are_not_replaced(source: Path, tmp_path: Path, capfdbinary):
+    run(capfdbinary, source, tmp_path / "brat", "--to", "brat")
+    run(capfdbinary, source, tmp_path / "found.csv")
+    texts = sorted((tmp_path / "brat").glob("*.txt"))
+    before = texts[0].read_bytes()
+    code, _, err = run(capfdbinary, tmp_path / "brat", texts[0], "--to", "json")
+    assert (code, "is read and cannot be the output" in err) == (2, True)
+    code, _, err = run(capfdbinary, tmp_path / "found.csv", texts[0], "--to", "json", "--texts", tmp_path / "brat")
+    assert (code, "is read and cannot be the output" in err) == (2, True)
+    assert texts[0].read_bytes() == before

@@ -31,8 +31,8 @@ def test_every_format_has_a_row_that_is_right(name: str):
     assert all(f"`{suffix}`" in suffixes for suffix in one.suffixes)
     assert ("folder" in suffixes) is one.folder
     assert reads.split(",")[0] == ("yes" if one.read else "with `--texts`" if one.read_with else "no")
-    if one.read:
-        assert text == "yes"
+    if one.read or one.read_with:
+        assert (text == "yes") is ("text" in one.holds)
         assert (confidence != "no") is ("confidence" in one.holds)
 
 

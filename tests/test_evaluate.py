@@ -171,6 +171,12 @@ def test_classify_keeps_the_order_of_jsonl(tmp_path, tiny_model_folder):
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == [d.id for d in DOCUMENTS]
     assert all(len(row["spans"]) == 4 for row in rows)
+    assert [d.text for d in read_jsonl(tmp_path / "out.jsonl").documents] == [d.text for d in DOCUMENTS]
+    before = (tmp_path / "in.jsonl").read_bytes()
+    (tmp_path / "link.jsonl").symlink_to("in.jsonl")
+    result = CliRunner().invoke(app, ["classify", *map(str, options), "-o", str(tmp_path / "link.jsonl")])
+    assert "is read and cannot be the output" in str(result.exception)
+    assert (tmp_path / "in.jsonl").read_bytes() == before
 
 
 def test_perfect_predictions_score_one(tmp_path):

@@ -80,6 +80,56 @@ def test_other_encodings_are_guessed_with_a_warning(text: str, encoding: str):
     assert text.encode(encoding).decode(document.meta["encoding"]) == text
 
 
+ENGLISH = (
+    "The corrupt, evil élites betray us all — we must stop these monsters!\n",
+    "“The corrupt elites betray us all,” he said. “We can’t stop — not now.”\n",
+    "He met the café owner and said it was a cliché. The naïve résumé was there.\n",
+    "It costs €100 and that is a lot — a disgrace.\n",
+    "They betray us all — we must stop these monsters!\n",
+    "And then… they came, the élite – all of them.\n",
+    "José Muñoz said the façade was a lie – “an outrage”.\n",
+    "• First point\n• Second point’s here\n",
+)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman"])
+@pytest.mark.parametrize("text", ENGLISH)
+def test_a_few_bytes_beyond_ascii_are_those_that_fit_their_words(text: str, encoding: str):
+    document = read_bytes(text.encode(encoding), id="x.txt")
+    assert (document.text, document.meta["encoding"]) == (text, encoding)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs £100 and that is a lot, a disgrace.\n",
+        "The Zürich meeting was über-secret, says Müller.\n",
+        "Tämä on vääryys, ja äiti sanoi sen ääneen. Åbo.",
+        "L’été dernier, « la démocratie » a été trahie à Paris. Ça, dit É. Zola.",
+        "¿Qué? ¡No! España, año, ESPAÑA. Él dijo: «mañana», nº 5.",
+        "One.\n————————\nTwo • three, 20 °C, § 5, Brand®.\n",
+    ],
+)
+def test_where_both_fit_it_is_windows(text: str):
+    document = read_bytes(text.encode("cp1252"), id="x.txt")
+    assert (document.text, document.meta["encoding"]) == (text, "cp1252")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("The newspaper Правда said so, and that is “all” — Putin’s men.", "cp1251"),
+        ("Президент заявил, что это угроза нашей стране.", "koi8_r"),
+        ("Ο πρόεδρος είπε ότι είναι απειλή.", "cp1253"),
+        ("他们说“不”，但是他们撒谎。", "gb18030"),
+        ("總統說這是一個威脅。", "big5"),
+        ("대통령은 이것이 위협이라고 말했다.", "euc_kr"),
+    ],
+)
+def test_other_letters_are_not_taken_for_western_ones(text: str, encoding: str):
+    assert read_bytes(text.encode(encoding), id="x.txt").text == text
+
+
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match="is a folder where a file is meant"):
         read_text(tmp_path)
@@ -134,3 +184,13 @@ def test_errors_stand_in_the_place_of_files(tmp_path: Path):
     assert found[2] == present
     assert isinstance(found[3], InputError)
     assert "only once" in str(found[3])
+
+
+def test_a_file_that_was_found_already_is_passed_over(tmp_path: Path, monkeypatch):
+    make_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.txt").symlink_to("a.txt")
+    address = "https://example.org/a"
+    assert list(find_all([".", "a.txt", "./b.txt", "c.md", f"{tmp_path}/c.md", address, address])) == [
+        *("a.txt", "b.txt", "c.md", address)
+    ]

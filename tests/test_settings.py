@@ -196,7 +196,8 @@ def test_a_model_in_a_file_is_found_from_the_file(tmp_path: Path):
         ("thresholds = {doubt = 'x'}", "must be a number from 0 to 1"),
         ("thresholds = 1", "must be a table"),
         ("max_size = 0", "must be a whole number of megabytes"),
-        ("format = ''", "must be a text that is not empty"),
+        ("model = ''", "must be a text that is not empty"),
+        ("format = 'xml'", "format 'xml': must be text, json, "),
         ("fetch = true", "there is no setting 'fetch'"),  # the network takes a flag
         ("quotes = ", "is not TOML"),
     ],

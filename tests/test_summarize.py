@@ -19,6 +19,7 @@ from detector.batch.run import MANIFEST
 from detector.batch.schema import encode, make_row
 from detector.batch.summary import NO_VALUE, Question, Results, as_table, compare, poisson_table, summarize
 from detector.cli import main
+from detector.cli.summarize import to_csv
 from detector.errors import ConfigError, InputError
 from detector.spans import Span
 from detector.techniques import NAMES
@@ -232,6 +233,18 @@ def test_csv_and_parquet_hold_the_same(folder: Path, tmp_path, capfd):
         assert one["outlet"] == other["outlet"]
         assert one["rate"] == ("" if other["rate"] is None else str(other["rate"]))
         assert json.loads(one["examples"]) == other["examples"]
+
+
+def test_the_suffix_means_a_format_and_any_line_end_stays_in_its_cell(folder: Path, tmp_path, capfd):
+    for suffix in ("csv", "parquet"):
+        run(capfd, str(folder), "--by", "outlet", "-o", str(tmp_path / f"s.{suffix}"))
+    assert len(list(csv.DictReader(io.StringIO((tmp_path / "s.csv").read_text())))) == 3 * (1 + 6 + len(NAMES))
+    assert pq.read_table(tmp_path / "s.parquet").num_rows == 3 * (1 + 6 + len(NAMES))
+    run(capfd, str(folder), "-o", str(tmp_path / "t.csv"), "-f", "table")
+    assert (tmp_path / "t.csv").read_text().startswith("6 documents, ")
+    table = pa.table({"outlet": ["a\rb", "c\nd"], "n": [1, 2]})
+    rows = list(csv.reader(io.StringIO(to_csv(table), newline="")))
+    assert rows == [["outlet", "n"], ["a\rb", "1"], ["c\nd", "2"]]
 
 
 def test_compare_is_a_table_too(folder: Path, capfd):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -284,6 +285,16 @@ def test_conll_by_another_reader():
     assert "#" in [token["form"] for token in words]
 
 
+def test_no_sentence_of_conll_begins_inside_a_span():
+    text = "One lie\nand two.\n\nThree\nfour.\n"
+    document = Document("a", text).with_spans([Span(4, 15, "doubt"), Span(4, 7, "slogans")])
+    lines = written("conll", [document]).decode().split("\n")
+    after = [line for before, line in itertools.pairwise(lines) if not before and line]
+    assert [line.split("\t")[2] for line in after] == ["Three", "four"]
+    assert not any("\tI-" in line for line in after)
+    assert any("\tI-" in line for line in lines)
+
+
 def test_conll_refuses_what_a_column_cannot_hold():
     for spans, message in (
         ([Span(0, 10, "doubt"), Span(5, 12, "doubt")], "overlaps another of its technique"),
@@ -318,6 +329,15 @@ def test_a_docbin_by_spacy(tmp_path: Path):
     Example.from_dict(
         language.make_doc(TEXT), {"spans": {"sc": [(s.start, s.end, s.technique) for s in DOCUMENT.spans[:1]]}}
     )
+
+
+@pytest.mark.parametrize("name", ["spacy", "parquet"])
+def test_the_name_of_a_file_may_be_no_utf8(tmp_path: Path, name: str):
+    pytest.importorskip("spacy" if name == "spacy" else "json")
+    file = tmp_path / "a"
+    file.write_bytes(written(name, [replace(DOCUMENT, id="caf\udce9.txt")]))
+    (document,) = read_format(FORMATS[name], file)
+    assert (document.id, document.spans) == ("caf?.txt", DOCUMENT.spans)
 
 
 def test_a_docbin_of_somebody_else(tmp_path: Path):
@@ -360,6 +380,45 @@ def test_a_ptc_submission_has_the_names_of_its_task():
     assert written("ptc", [merged]) == b"1\tDoubt\t0\t12\n"
 
 
+@pytest.mark.parametrize(
+    ("id", "row"),
+    [
+        *(("article7.txt", "7"), ("a\\article7.txt", "7"), ("a.zip!article7.txt", "7"), ("a.zip!b/article7.html", "7")),
+        *((name, name) for name in ("article2.part1.txt", "particle-physics.txt", "a/article2.part1.txt", "article7")),
+    ],
+)
+def test_a_ptc_id_is_that_of_an_article_or_the_whole(id: str, row: str):
+    document = Document(id, "They lie.").with_spans([Span(5, 8, "doubt")])
+    assert written("ptc", [document]).decode().split("\t")[0] == row
+
+
+def test_two_texts_of_one_article_are_no_submission():
+    one, two = Document("x/article1.txt", "One."), Document("y/article1.txt", "Two.")
+    with pytest.raises(InputError, match=r"'y/article1\.txt': is the id of two texts"):
+        written("ptc", [one, two])
+    assert written("ptc", [one, replace(one, id="y/article1.txt")]) == b""
+
+
+# -- a document that comes twice --------------------------------------------------------------------------------------
+
+
+def test_sarif_has_a_document_once(tmp_path: Path):
+    more = DOCUMENT.with_spans([*DOCUMENT.spans, Span(20, 30, "doubt")], n_read=DOCUMENT.n_read)
+    (run,) = json.loads(written("sarif", [DOCUMENT, *DOCUMENTS, more]))["runs"]
+    assert len(run["artifacts"]) == len(DOCUMENTS)
+    assert len(run["results"]) == len(DOCUMENT.spans) + 1
+    (tmp_path / "a.sarif").write_bytes(written("sarif", [DOCUMENT, *DOCUMENTS, more]))
+    assert tuple(read_format(FORMATS["sarif"], tmp_path / "a.sarif")) == (more, *DOCUMENTS[1:])
+
+
+@pytest.mark.parametrize("name", ["csv", "web-annotation"])
+def test_its_findings_are_read_once(tmp_path: Path, name: str):
+    file = tmp_path / "a"
+    file.write_bytes(written(name, [*DOCUMENTS, DOCUMENT]))
+    texts = {document.id: replace(document, spans=()) for document in DOCUMENTS}
+    assert [document.spans for document in read_format(FORMATS[name], file, texts)] == [d.spans for d in DOCUMENTS]
+
+
 # -- wrong files ------------------------------------------------------------------------------------------------------
 
 JUNK = [
@@ -394,6 +453,23 @@ def test_wrong_files_are_one_line(tmp_path: Path, name: str, junk: bytes):
     error, documents = caught(lambda: list(read_format(FORMATS[name], file, {})))
     assert "\n" not in error
     assert "junk" in error or "annotation" in error or (error, documents) == ("", [])
+
+
+@pytest.mark.parametrize("n_read", [True, -1, 2**63, 10**30])
+def test_a_number_of_characters_that_is_none_is_refused(tmp_path: Path, n_read: int):
+    file = tmp_path / "a.json"
+    file.write_bytes(written("json", [replace(DOCUMENT, n_read=n_read)]))
+    with pytest.raises(CorpusError, match="is no number of characters read: annotate it again"):
+        list(read_format(FORMATS["json"], file))
+
+
+@pytest.mark.parametrize("name", ["page \ud800", 7, None])
+def test_the_name_of_an_anchor_is_a_text(tmp_path: Path, name: object):
+    file = tmp_path / "a.json"
+    file.write_bytes(written("json", [replace(DOCUMENT, meta={"anchors": [[0, name]]}, spans=())]))
+    error, _ = caught(lambda: list(read_format(FORMATS["json"], file)))
+    assert "anchors are not as written" in error
+    assert "\n" not in error
 
 
 def test_every_line_end_in_a_table_is_quoted():

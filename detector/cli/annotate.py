@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import typer
 from detector.cli import inputs, options, streams
 from detector.cli.formats import AnnotationFormat
 from detector.cli.inputs import Failures
-from detector.cli.settings import DEFAULT, Settings, in_force, selection_of
+from detector.cli.settings import KEYS, Settings, in_force, selection_of
 from detector.errors import ConfigError, InputError
 from detector.memory import keep_no_large_blocks
 from detector.readers.text import STANDARD_INPUT, find_all, is_address
@@ -151,11 +152,13 @@ def command(
         max_size=settings["max_size"].value,
         max_unpacked=settings["max_unpacked"].value,
     )
-    streams.check_apart(output, paths)
     failures, tally = Failures(), Tally()
     files = failures.report(find_all(paths, glob=settings["glob"].value))
+    streams.check_apart(output, files)
+    if task.format is AnnotationFormat.PTC_CORPUS:  # whose files may have the names of those that are read
+        streams.check_folder_apart(str(output), files)
     documents = failures.report_unreadable(files, reading)
-    documents = inputs.saved(inputs.guarded(documents, settings["language_guard"].value), save_text)
+    documents = inputs.saved(inputs.guarded(documents, settings["language_guard"].value), save_text, read=files)
     if files:
         detector = load_detector(settings["model"].value, backend=settings["backend"].value)
         annotate_documents(documents, detector, task, tally)
@@ -286,12 +289,8 @@ def _interruptible(task: Task, tally: Tally) -> Iterator[None]:
 def _format(settings: Settings, output: str | None, *, why: bool) -> AnnotationFormat:
     """The format that is asked for, or that the suffix of the output means; raises ConfigError where it cannot be."""
     name = settings["format"].value
-    if settings["format"].origin == DEFAULT and output not in (None, streams.STANDARD_OUTPUT):
+    if settings["format"].origin != KEYS["format"].flag and output not in (None, streams.STANDARD_OUTPUT):
         name = _by_suffix(str(output)) or name
-    if name not in tuple(AnnotationFormat):
-        raise ConfigError(
-            f"{settings['format'].origin}: there is no format {name!r:.40}: take {', '.join(AnnotationFormat)}"
-        )
     format = AnnotationFormat(name)
     if why and format not in WITH_WHY:
         raise ConfigError(f"--why: {format} has no place for it: take {', '.join(WITH_WHY)}")
@@ -320,7 +319,7 @@ def _several(paths: Sequence[str], kind: inputs.Kind | None) -> bool:
         return True
     if len(paths) > 1 or paths[0] == STANDARD_INPUT or is_address(paths[0]):
         return len(paths) > 1
-    return Path(paths[0]).is_dir() or paths[0].lower().endswith((".zip", ".eml"))
+    return os.path.isdir(paths[0]) or paths[0].lower().endswith((".zip", ".eml"))
 
 
 def provenance_of(detector: Detector, strictness: str, selection: Selection) -> Provenance:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.cli import streams
 from detector.cli.annotate import load_detector
 from detector.cli.corpus import (
     ArticlesOption,
@@ -16,9 +18,8 @@ from detector.cli.corpus import (
     SkipBadOption,
     read_corpus,
 )
-from detector.cli.evaluate import MODEL_HELP, make_folder, refused
+from detector.cli.evaluate import MODEL_HELP, make_folder
 from detector.cli.options import BackendOption
-from detector.cli.streams import say
 from detector.report.wording import counted
 
 if TYPE_CHECKING:
@@ -43,15 +44,19 @@ def command(
     ptc: rows of id, start, end (or a technique of ?); semeval2021 and jsonl: spans whose technique may be left out.
     The output has the format of the input, with the techniques of its inventory.
     """
+    read = [*(file or ()), *(articles.iterdir() if articles and articles.is_dir() else ()), labels]
+    streams.check_apart(str(output), (str(path) for path in read if path))
     given = read_corpus(corpus, articles=articles, labels=labels, files=file, skip_bad=skip_bad, named=False)
     make_folder(output.parent)
     detector = load_detector(model, backend=backend)
-    with refused(f"-o {output}"):
-        n_spans = classify(detector, given, output)
-    say(f"{counted(n_spans, 'span')} of {counted(len(given.documents), 'document')} named in {output}")
+    with TemporaryDirectory() as folder, streams.output(str(output)) as write:
+        whole = Path(folder, "named")
+        n_spans = classify(detector, given, whole)
+        write(whole.read_bytes())
+    streams.say(f"{counted(n_spans, 'span')} of {counted(len(given.documents), 'document')} named in {output}")
 
 
-def classify(detector: Detector, corpus: Corpus, output: Path) -> int:
+def classify(detector: Detector, corpus: Corpus, path: Path) -> int:
     """Names the spans of a corpus, writes them in its format and returns how many there are."""
     from detector import corpora
     from detector.evaluate import habits_of, scoring_inventory
@@ -59,9 +64,9 @@ def classify(detector: Detector, corpus: Corpus, output: Path) -> int:
     names, habits = scoring_inventory(corpus), habits_of(detector, corpus)
     named = [detector.classify(document, corpus=habits, within=names) for document in corpus.documents]
     if corpus.name == CorpusFormat.PTC:
-        corpora.write_tc(output, named, names)
+        corpora.write_tc(path, named, names)
     elif corpus.name == CorpusFormat.SEMEVAL2021:
-        corpora.write_semeval2021(output, named)
+        corpora.write_semeval2021(path, named)
     else:
-        corpora.write_jsonl(output, named, with_text=False)
+        corpora.write_jsonl(path, named)
     return sum(len(document.spans) for document in named)

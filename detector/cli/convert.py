@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
     from detector.spans import Document
     from detector.writers.catalogue import FileFormat
     from detector.writers.provenance import Provenance
+
+
+_NOT_STATED = (OSError, ValueError, LookupError, TypeError, AttributeError, DetectorError)
+"""What reading how findings came about raises in an older or another program's file."""
 
 
 def command(
@@ -44,21 +52,33 @@ def command(
     """
     from detector.writers.catalogue import FORMATS, format_of_input, format_of_output, read_format
 
-    given = FORMATS[source_format] if source_format else format_of_input(source)
     wanted = FORMATS[target_format] if target_format else format_of_output(str(target))
     if wanted is None:
         raise ConfigError(f"{target}: its suffix means no format: name one with --to ({', '.join(ConvertFormat)})")
+    streams.check_apart(str(target), _read(source, texts or ()))
     known = {document.id: document for path in texts or () for document in read_texts(path)} if texts else None
     if wanted.to_path is not None and str(target) == streams.STANDARD_OUTPUT:
         raise ConfigError(f"{target}: {wanted.name} cannot go to standard output: name a file or folder")
-    streams.check_apart(str(target), [str(source)])
-    documents = list(read_format(given, source, known))
+    with _whole(source) as path:
+        given = FORMATS[source_format] if source_format else format_of_input(path)
+        documents = list(read_format(given, path, known))
+        provenances = provenances_in(path, given, len(documents))
     for loss in losses(documents, wanted):
         streams.say(f"warning: {target}: {loss}")
-    write(documents, provenance_in(source, given), wanted, target)
+    write(documents, provenances, wanted, target)
     n_spans = sum(len(document.spans) for document in documents)
     held = f"{counted(len(documents), 'document')} with {counted(n_spans, 'finding')}"
     streams.say(f"{held}: {given.name} to {wanted.name} in {target}")
+
+
+def _read(source: Path, texts: Iterable[Path]) -> Iterator[str]:
+    """The files that are read."""
+    from detector.readers.text import find_all
+
+    yield str(source)
+    if os.path.isdir(source):
+        yield from (str(file) for file in source.iterdir() if file.suffix in (".ann", ".txt") or "labels" in file.name)
+    yield from (str(file) for file in find_all([str(path) for path in texts]) if isinstance(file, str))
 
 
 def read_texts(path: Path) -> Iterator[Document]:
@@ -76,9 +96,16 @@ def read_texts(path: Path) -> Iterator[Document]:
         yield item
 
 
-def losses(documents: Iterable[Document], wanted: FileFormat) -> Iterator[str]:
+def losses(documents: Sequence[Document], wanted: FileFormat) -> Iterator[str]:
     """What a format has no room for and these documents have, a sentence each."""
     spans = [span for document in documents for span in document.spans]
+    has_texts = "text" in wanted.holds
+    if documents and not has_texts:
+        back = ": keep them, and give them with --texts to read it back" if wanted.read_with else ""
+        yield f"{wanted.name} holds no texts{back}"
+    n_bare = sum(not document.spans for document in documents)
+    if n_bare and not has_texts:
+        yield f"{wanted.name} holds no documents without findings: {n_bare} left out"
     n_unsure = sum(span.confidence != 1.0 for span in spans)
     if n_unsure and "confidence" not in wanted.holds:
         yield f"{wanted.name} holds no confidences: {n_unsure} left out"
@@ -92,31 +119,66 @@ def losses(documents: Iterable[Document], wanted: FileFormat) -> Iterator[str]:
     n_meta = sum(bool(document.meta) for document in documents)
     if n_meta and "meta" not in wanted.holds:
         came = f"what came with {counted(n_meta, 'document')} is left out"
-        yield f"{wanted.name} holds nothing but text and findings: {came}"
+        yield f"{wanted.name} holds nothing but {'text and ' if has_texts else ''}findings: {came}"
 
 
-def write(documents: Iterable[Document], provenance: Provenance, wanted: FileFormat, target: Path) -> None:
-    """Writes the documents; a file appears whole or not at all. Raises InputError where that fails."""
+def write(documents: Sequence[Document], provenances: Sequence[Provenance], wanted: FileFormat, target: Path) -> None:
+    """Writes the documents; a file appears whole or not at all. Raises InputError where that fails.
+
+    How findings came about is written for each document where the format holds it for each, else once.
+    """
     if wanted.pieces is not None:
         with streams.output(str(target)) as emit:
-            for piece in wanted.pieces(documents, provenance):
+            for piece in _pieces(documents, provenances, wanted, target):
                 emit(piece)
     elif wanted.to_path is not None:
         try:
-            wanted.to_path(target, documents, provenance)
+            wanted.to_path(target, documents, provenances[0])
         except OSError as error:
             raise InputError(f"{target}: cannot be written ({error.strerror}): name another place") from None
 
 
-def provenance_in(source: Path, given: FileFormat) -> Provenance:
-    """How the findings came about, where the file says it; otherwise only this program's version."""
+def _pieces(
+    documents: Sequence[Document], provenances: Sequence[Provenance], wanted: FileFormat, target: Path
+) -> Iterator[str | bytes]:
+    from detector.writers.catalogue import write_jsonl_annotations
+
+    assert wanted.pieces is not None
+    if any(other != provenances[0] for other in provenances):
+        if wanted.name in ("json", "jsonl"):
+            for document, provenance in zip(documents, provenances, strict=True):
+                yield from write_jsonl_annotations((document,), provenance)
+            return
+        streams.say(f"warning: {target}: {wanted.name} names one model with its settings: those of the first text")
+    yield from wanted.pieces(documents, provenances[0])
+
+
+def provenances_in(source: Path, given: FileFormat, n_documents: int) -> list[Provenance]:
+    """How the findings of each document came about, where the file says it; otherwise only this program's version."""
+    stated: Sequence[Mapping[str, Any]] = ()
+    with suppress(*_NOT_STATED):
+        stated = given.stated(source) if given.stated is not None else ()
+    found = [_provenance(record) for record in stated or ({},)]
+    return found if len(found) == n_documents else found[:1] * max(1, n_documents)
+
+
+def _provenance(record: Mapping[str, Any]) -> Provenance:
     from detector import __version__
     from detector.writers.json import read_provenance
     from detector.writers.provenance import Provenance
 
-    try:
-        if given.stated is not None:
-            return read_provenance(given.stated(source))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, DetectorError):
-        pass  # an older or another program's file
-    return Provenance(version=__version__, model_name="", model_hash="")
+    with suppress(*_NOT_STATED):
+        return read_provenance(record)
+    return Provenance(version=__version__, model_name="", model_hash="", strictness="")
+
+
+@contextmanager
+def _whole(source: Path) -> Iterator[Path]:
+    """The path; of a pipe, which can be read only once, a file with what comes out of it."""
+    if not os.path.exists(source) or source.is_file() or source.is_dir():
+        yield source
+        return
+    with NamedTemporaryFile(suffix=source.suffix) as file, source.open("rb") as pipe:
+        shutil.copyfileobj(pipe, file)
+        file.flush()
+        yield Path(file.name)

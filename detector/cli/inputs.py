@@ -129,12 +129,13 @@ def told(documents: Iterable[Document]) -> Iterator[Document]:
         yield document
 
 
-def saved(documents: Iterable[Document], folder: Path | None) -> Iterator[Document]:
+def saved(documents: Iterable[Document], folder: Path | None, *, read: Iterable[str] = ()) -> Iterator[Document]:
     """The documents, the text of each kept in a file of the folder; raises ConfigError where that fails.
 
-    A second text that would get the name of another one gets a longer one.
+    A second text that would get the name of another one gets a longer one. No file that is ``read`` is replaced.
     """
     hashes: dict[str, str] = {}
+    taken = streams.identities(read) if folder is not None else set()
     for document in documents:
         if folder is not None:
             from detector.spans import text_hash
@@ -144,6 +145,8 @@ def saved(documents: Iterable[Document], folder: Path | None) -> Iterator[Docume
             name = name if name.endswith(".txt") else f"{name}.txt"
             while hashes.setdefault(name, text_hash(document.text)) != text_hash(document.text):
                 name += ".txt"
+            if streams.identities([str(folder / name)]) & taken:
+                raise ConfigError(f"--save-text {folder}: {name} there is read and is not replaced: name another")
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(document.text.encode("utf-8", "replace"))

@@ -115,7 +115,7 @@ def command(
 
 def make(paths: Sequence[str], source: Source, output: str | None, *, glob: str, compare: bool) -> None:
     """Write the pages that were asked for; none where nothing could be read."""
-    if len(paths) == 1 and paths[0] and Path(paths[0]).is_dir():
+    if len(paths) == 1 and paths[0] and os.path.isdir(paths[0]):
         if compare:
             raise ConfigError(f"--compare {paths[0]}: is a folder: name two texts")
         results = source.folder(paths[0], glob=glob)
@@ -275,6 +275,6 @@ def _replace(folder: Path, made: Path) -> None:
 
 def _no_folder(path: str) -> str:
     """The path; raises InputError for a folder."""
-    if path and not is_address(path) and Path(path).is_dir():
+    if path and not is_address(path) and os.path.isdir(path):
         raise InputError(f"{path}: is a folder among files: make a report of it alone")
     return path

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detector.cli.formats import AnnotationFormat
 from detector.errors import ConfigError, TechniqueError
 from detector.selection import QUOTES, FailOn, Selection, compiled, technique_names
 from detector.techniques import technique
@@ -133,7 +134,7 @@ KEYS: dict[str, Key] = {
     "quotes": Key("mark", "--quotes", _choice(*QUOTES), str),
     "language_guard": Key("warn", "--language-guard", _choice(*GUARDS), str),
     "fail_on": Key((), "--fail-on", _conditions, _listed),
-    "format": Key("text", "--format", _text, str),
+    "format": Key("text", "--format", _choice(*AnnotationFormat), str),
     "glob": Key("*.txt", "--glob", _text, str),
     "model": Key(None, "--model", _text, str),
     "backend": Key("auto", "--backend", _choice(*BACKENDS), str),
@@ -148,7 +149,7 @@ def in_force(
 ) -> Settings:
     """The settings of a call; a flag that is None was not given. Raises ConfigError that names the origin."""
     environment = os.environ if environment is None else environment
-    file, stated = find_file(start or Path.cwd())
+    file, stated = find_file(start or _working_directory())
     settings: Settings = {}
     for name, key in KEYS.items():
         variable = f"DETECTOR_{name.upper()}"
@@ -161,6 +162,13 @@ def in_force(
         else:
             settings[name] = Value(key.default)
     return settings
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigError(f"the working directory cannot be read ({error.strerror}): go to one that is there") from None
 
 
 def find_file(start: Path) -> tuple[Path | None, Mapping[str, Any]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 import typer
 
@@ -33,10 +34,14 @@ ColourOption = Annotated[
 
 
 def say(message: str) -> None:
-    """Write one line to standard error, what a terminal would obey made visible; nowhere where it is closed."""
+    """Write one line to standard error, what a terminal would obey made visible; nowhere where that cannot be written.
+
+    A message that is lost stops no work.
+    """
     if sys.stderr is None:
         return
-    typer.echo(visible(message).replace("\n", " "), err=True)
+    with suppress(OSError, ValueError):
+        typer.echo(visible(message).replace("\n", " "), err=True)
 
 
 def emit(piece: str | bytes) -> None:
@@ -57,17 +62,17 @@ def output(path: str | None, *, worth: Callable[[], bool] = lambda: True) -> Ite
     """A function that writes pieces of the result: to standard output for None and ``-``, else to a file.
 
     The file appears under its name when the block ends without an error and something was written, or nothing was and
-    that is ``worth`` a file; until then an older file stays as it is. Raises InputError where it cannot be made.
+    that is ``worth`` a file; until then an older file stays as it is. What is no file of its own, such as a device, a
+    pipe or ``/dev/stdout``, is written to as it goes. Raises InputError where it cannot be made.
     """
     if path is None or path == STANDARD_OUTPUT:
         yield emit
         return
-    target = Path(path).resolve()  # a link keeps pointing where it points
-    # A device or a pipe cannot be replaced, a folder must not be.
-    if _exists(target, shown=path) and not target.is_file():
-        with _opened(target, shown=path) as stream:
-            yield lambda piece: _write(stream, piece, place=f"--output {path}")
+    if _is_descriptor(path) or (_exists(Path(path), shown=path) and not Path(path).is_file()):
+        with _opened(Path(path), shown=path, mode="ab") as stream:
+            yield lambda piece: _write_through(stream, piece, place=f"--output {path}")
         return
+    target = Path(path).resolve()  # a link keeps pointing where it points
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with _opened(part, shown=path) as stream:
         try:
@@ -82,10 +87,26 @@ def output(path: str | None, *, worth: Callable[[], bool] = lambda: True) -> Ite
 
 def check_apart(output: str | None, paths: Iterable[str]) -> None:
     """Raises ConfigError where a result would take the place of what it is made of."""
-    for path in paths if output not in (None, STANDARD_OUTPUT) else ():
+    if output not in (None, STANDARD_OUTPUT) and identities([str(output)]) & identities(paths):
+        raise ConfigError(f"{output}: is read and cannot be the output, too: name another file")
+
+
+def check_folder_apart(folder: str, paths: Iterable[str]) -> None:
+    """Raises ConfigError where files would be written into a folder from which some are read."""
+    for path in paths if identities([folder]) else ():
+        if identities([folder]) & identities([os.path.dirname(path) or "."]):
+            raise ConfigError(f"--output {folder}: {path} is read from there: name another folder")
+
+
+def identities(paths: Iterable[str]) -> set[tuple[int, int]]:
+    """What the paths lead to, whatever they are called; devices and pipes are left out, and what is not there."""
+    found = set()
+    for path in paths:
         with suppress(OSError, ValueError):  # what cannot be looked at is told of where it is read
-            if Path(path).is_file() and Path(path).samefile(str(output)):
-                raise ConfigError(f"{output}: is read and cannot be the output, too: name another file")
+            status = os.stat(path)
+            if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                found.add((status.st_dev, status.st_ino))
+    return found
 
 
 def on_terminal() -> bool:
@@ -118,6 +139,12 @@ def _columns(environment: Mapping[str, str]) -> int:
     return int(columns) if columns.isdecimal() and len(columns) < 6 else 0
 
 
+def _is_descriptor(path: str) -> bool:
+    """Whether a path stands for what this process has open already: a file behind it goes on, and is not replaced."""
+    whole = os.path.abspath(path)
+    return whole in ("/dev/stdout", "/dev/stderr") or whole.startswith(("/dev/fd/", "/proc/"))
+
+
 def _exists(file: Path, *, shown: str) -> bool:
     try:
         return file.exists()
@@ -125,12 +152,22 @@ def _exists(file: Path, *, shown: str) -> bool:
         raise InputError(f"--output {shown}: cannot be written ({error.strerror}): name a file of yours") from None
 
 
-def _opened(file: Path, *, shown: str) -> BinaryIO:
+def _opened(file: Path, *, shown: str, mode: Literal["wb", "ab"] = "wb") -> BinaryIO:
     try:
-        return file.open("wb")
+        return file.open(mode)
     except OSError as error:
         reason = "there is no such folder" if isinstance(error, FileNotFoundError) else error.strerror
         raise InputError(f"--output {shown}: cannot be written ({reason}): name a file in a folder of yours") from None
+
+
+def _write_through(stream: BinaryIO, piece: str | bytes, *, place: str) -> None:
+    """The same where somebody may read at the other end; one who has gone away ends the program quietly."""
+    try:
+        _write(stream, piece, place=place)
+    except BrokenPipeError:
+        with suppress(OSError):  # closing tries once more to write
+            stream.close()
+        raise typer.Exit(_PIPE_CLOSED) from None
 
 
 def _write(stream: BinaryIO, piece: str | bytes, *, place: str, encoding: str = "utf-8") -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
+import os
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,7 @@ from detector.errors import ConfigError
 from detector.report.results import UNFINISHED
 from detector.report.visible import visible
 from detector.report.wording import counted
+from detector.writers.table import csv_line
 
 if TYPE_CHECKING:
     from detector.batch.summary import Difference, Overview, Rate
@@ -39,7 +40,12 @@ def command(
         tuple[str, str] | None,
         typer.Option(metavar="COLUMN=A COLUMN=B", help="The difference of two groups.", show_default=False),
     ] = None,
-    format: Annotated[TableFormat, typer.Option("--format", "-f", help="What to write.")] = TableFormat.TABLE,
+    format: Annotated[
+        TableFormat | None,
+        typer.Option(
+            "--format", "-f", help="What to write; by default what the suffix of FILE means.", show_default="table"
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write to a file; Parquet needs one.", show_default=False),
@@ -56,6 +62,7 @@ def command(
 
     if compare and by:
         raise ConfigError("--compare and --by: give one of them")
+    format = format or _by_suffix(output)
     if format == TableFormat.PARQUET and output in (None, "-"):
         raise ConfigError("--format parquet: is no text: name a file with --output")
     groups = tuple(dict.fromkeys(column_names(by or [])))
@@ -72,6 +79,12 @@ def command(
             write(to_csv(as_table(rows, groups)))
         else:
             write("".join(f"{line}\n" for line in to_lines(rows, overview, groups, compare)))
+
+
+def _by_suffix(output: str | None) -> TableFormat:
+    """The format that the suffix of the output means."""
+    suffix = os.path.splitext(output or "")[1].lower()
+    return {".csv": TableFormat.CSV, ".parquet": TableFormat.PARQUET}.get(suffix, TableFormat.TABLE)
 
 
 def warn(folder: str, overview: Overview) -> None:
@@ -128,12 +141,11 @@ def _difference_lines(rows: Sequence[Difference]) -> Iterator[str]:
 
 def to_csv(table: Any) -> str:
     """The table as CSV with a header; lists are JSON."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.column_names)
-    for row in table.to_pylist():
-        writer.writerow(json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in row.values())
-    return text.getvalue()
+    rows = (
+        [json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in row.values()]
+        for row in table.to_pylist()
+    )
+    return "".join(map(csv_line, [table.column_names, *rows]))
 
 
 def to_parquet(table: Any) -> bytes:

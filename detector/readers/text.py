@@ -1,7 +1,8 @@
 """Plain text → `Document`: files, folders and standard input.
 
-The encoding is what the byte-order mark says, else UTF-8, else the best guess of charset-normalizer, which leaves a
-sentence in ``meta["warnings"]``. The text is decoded and otherwise left alone: line ends stay as they are, and so do
+The encoding is what the byte-order mark says, else UTF-8, else a guess, which leaves a sentence in
+``meta["warnings"]``: Windows-1252 or Mac Roman where few bytes are not ASCII, else the best one of charset-normalizer.
+The text is decoded and otherwise left alone: line ends stay as they are, and so do
 the marks of Markdown. The byte-order mark is a signature of the encoding and no part of the text, whichever encoding it
 is of, so one article has the same offsets in all of them. ``meta["encoding"]`` is the name with which
 ``open(path, encoding=..., newline="").read()`` gives the very text that offsets index.
@@ -10,6 +11,7 @@ is of, so one article has the same offsets in all of them. ``meta["encoding"]`` 
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,6 +38,11 @@ _GUESSES = (
 )
 _LATIN = frozenset({"cp1250", "cp1254", "cp1257", "iso8859_2", "iso8859_15"})
 _ENOUGH = 65_536  # bytes that a guess looks at
+_FEW = 0.2  # of the bytes: more than these, and the text is hardly in Latin letters
+# Four unlike bytes in a row that are not ASCII: a word in other letters than Latin ones.
+_OTHER_LETTERS = re.compile(rb"(?:([\x80-\xff])(?!\1)){4}")
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
+_IN_WORDS = frozenset("’‘–—…·\xad")  # marks that stand between two letters
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 
 
@@ -104,12 +111,15 @@ def _guessed(data: bytes, id: str, error: UnicodeDecodeError) -> tuple[str, str,
         raise InputError(_undecodable(id, error)) from None
     # The part around the first byte that is not UTF-8: the start of the file may be plain ASCII.
     start = max(0, error.start - _ENOUGH // 2)
-    best = from_bytes(data[start : start + _ENOUGH], cp_isolation=list(_GUESSES)).best()
-    try:
+    part = data[start : start + _ENOUGH]
+    encoding = _western(part)
+    if encoding is None or not _readable(data, encoding):
+        best = from_bytes(part, cp_isolation=list(_GUESSES)).best()
         encoding = best.encoding if best else "ascii"
         if best and (encoding in _LATIN or "cp1252" in best.could_be_from_charset):
             # A few bytes do not tell them apart, and English is likely.
             encoding = _readable(data, "cp1252") or encoding
+    try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = "\0"
@@ -125,6 +135,43 @@ def _readable(data: bytes, encoding: str) -> str | None:
         return None if _NOT_TEXT.search(data.decode(encoding)) else encoding
     except UnicodeDecodeError:
         return None
+
+
+def _western(part: bytes) -> str | None:
+    """cp1252 or mac_roman, if few bytes are not ASCII and, read so, they fit between their neighbours; else None.
+
+    Too few bytes for statistics: the same ones are Japanese to charset-normalizer, or Mac Roman.
+    """
+    n_others = sum(byte > 0x7F for byte in part)
+    if n_others > _FEW * len(part) or _OTHER_LETTERS.search(part) or not _readable(part, "cp1252"):
+        return None
+    n_odd = {encoding: _n_odd(part.decode(encoding)) for encoding in ("cp1252", "mac_roman")}
+    best = min(n_odd, key=lambda encoding: n_odd[encoding])  # where both fit as well, the first: cp1252
+    return best if n_odd[best] <= n_others / 4 else None
+
+
+def _n_odd(text: str) -> int:
+    """How many characters beyond ASCII stand where no Western text has them: ``cafÈ``, ``canÕt``, ``Z¸rich``."""
+    found = (match.start() for match in _NOT_ASCII.finditer(text))
+    return sum(_is_misfit(text[at - 1 : at], text[at], text[at + 1 : at + 2]) for at in found)
+
+
+def _is_misfit(before: str, character: str, after: str) -> bool:
+    """Whether a character beyond ASCII would not stand between these two in a Western text."""
+    within = before.isalpha(), after.isalpha()
+    if not character.isalpha():
+        lonely = character in "¡¿" and not after.isalpha()
+        return lonely or (all(within) and character not in _IN_WORDS) or not _on_windows(character)
+    if not any(within):
+        initial = character.isupper() and after == "."
+        return not initial and character not in "àÀªº"
+    capital_within = character.isupper() and before.islower()
+    return capital_within or (character.islower() and after.isupper()) or not _on_windows(character)
+
+
+def _on_windows(character: str) -> bool:
+    """Whether Windows has it, too: what only the Macintosh had, such as ``∞``, is hardly ever meant."""
+    return bool(character.encode("cp1252", "ignore"))
 
 
 def is_address(path: str) -> bool:
@@ -157,14 +204,20 @@ def find_files(path: str, *, glob: str = "*.txt") -> list[str]:
 def find_all(paths: Sequence[str], *, glob: str = "*.txt") -> Iterator[str | InputError]:
     """What `find_files` finds for each path in turn: file names, or its error in the place of a path's files.
 
-    A second ``-`` is an error too, because standard input can be read only once.
+    A file or address that was found already, by whatever path, is passed over. A second ``-`` is an error, because
+    standard input can be read only once.
     """
+    found: set[str] = set()
     for i, path in enumerate(paths):
         if path == STANDARD_INPUT and path in paths[:i]:
             yield InputError("-: standard input can be read only once: name it once")
             continue
         try:
-            yield from find_files(path, glob=glob)
+            for file in find_files(path, glob=glob):
+                place = file if file == STANDARD_INPUT or is_address(file) else os.path.realpath(file)
+                if place not in found:
+                    found.add(place)
+                    yield file
         except InputError as error:
             yield error
 

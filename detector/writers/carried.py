@@ -15,6 +15,7 @@ from detector.techniques import NAMES, join, technique
 
 Texts = Mapping[str, Document]
 """Documents by id: the texts for formats that do not hold them."""
+_LARGEST = 2**63 - 1  # that Parquet can hold
 
 
 def utf8(text: str, *, place: str) -> bytes:
@@ -53,15 +54,26 @@ def checked_document(document: Document) -> Document:
     for value, kind in stated:
         if not isinstance(value, kind):
             raise CorpusError(f"{document.id!r:.60}: {value!r:.40} is of another type than written: annotate it again")
+    n_read = document.n_read
+    if n_read is not None and (isinstance(n_read, bool) or not 0 <= n_read <= _LARGEST):
+        raise CorpusError(f"{document.id!r:.60}: {n_read!r:.40} is no number of characters read: annotate it again")
     try:
         document_quotations(document)
-        places = [int(start) for start, _ in document.meta.get("anchors") or ()]
+        places = [_place(*anchor) for anchor in document.meta.get("anchors") or ()]
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         told = f"block_quotes or anchors are not as written ({error!s:.100})"
         raise CorpusError(f"{document.id!r:.60}: {told}: annotate the text again") from None
     if places != sorted(places):
         raise CorpusError(f"{document.id!r:.60}: anchors are out of order: annotate the text again")
     return document
+
+
+def _place(start: Any, name: Any) -> int:
+    """Where an anchor is; raises ValueError or TypeError for a name that is no text in UTF-8."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name {name!r:.40} must be a text")
+    name.encode("utf-8")  # fails for half a surrogate pair, which no reader lets through
+    return int(start)
 
 
 def refuse(document: Document, span: Span, why: str) -> InputError:
@@ -72,9 +84,9 @@ def refuse(document: Document, span: Span, why: str) -> InputError:
 
 
 def claim(taken: dict[str, str], name: str, document: Document) -> None:
-    """Notes whose text a file of this name holds; raises InputError where another document has it."""
+    """Notes whose text is the one of this name; raises InputError where another text has it."""
     if taken.setdefault(name, text_hash(document.text)) != text_hash(document.text):
-        raise InputError(f"{document.id!r:.60}: is the id of two texts, and a file is named after it: rename one")
+        raise InputError(f"{document.id!r:.60}: is the id of two texts, or becomes it in this format: rename one")
 
 
 def text_of(id: str, texts: Texts | None, *, place: str) -> Document:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,9 @@ ToPath = Callable[[Path, Iterable[Document], Provenance], None]
 class FileFormat:
     """A format. ``pieces`` makes the bytes of one file; ``to_path`` writes to a path (a folder, if ``folder``).
 
-    ``holds``: which of confidence, meta and why (the words that carried a finding) survive; ``inventory`` names the
-    techniques, where not all of them can be named. ``read_with`` reads a format without texts, given these; ``stated``
-    finds what a file says of how its findings came about, as the JSON of annotate has it.
+    ``holds``: which of text, confidence, meta and why (the words that carried a finding) survive; ``inventory`` names
+    the techniques, where not all of them can be named. ``read_with`` reads a format without texts, given these;
+    ``stated`` finds what a file says of how its findings came about, as the JSON of annotate has it.
     """
 
     name: str
@@ -47,7 +48,7 @@ class FileFormat:
     to_path: ToPath | None = None
     read: Callable[[Path], Iterator[Document]] | None = None
     read_with: Callable[[Path, Texts | None], Iterator[Document]] | None = None
-    stated: Callable[[Path], Mapping[str, Any]] | None = None
+    stated: Callable[[Path], Sequence[Mapping[str, Any]]] | None = None
     holds: frozenset[str] = frozenset()
     inventory: str | None = None
     folder: bool = False
@@ -78,13 +79,16 @@ def write_json_annotations(documents: Iterable[Document], provenance: Provenance
 def read_annotations(path: Path) -> Iterator[Document]:
     """The documents of a file that holds one annotation, a list of them, or one a line."""
     with reading(path, "JSON that annotate wrote"):
-        text = path.read_bytes().decode("utf-8-sig")
-        try:
-            value = json.loads(text)
-            records = value if isinstance(value, list) else [value]
-        except json.JSONDecodeError:
-            records = list(_lines(path, text))
-        yield from map(read_annotation, records)
+        yield from map(read_annotation, _annotations(path))
+
+
+def _annotations(path: Path) -> list[Any]:
+    text = path.read_bytes().decode("utf-8-sig")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return list(_lines(path, text))
+    return value if isinstance(value, list) else [value]
 
 
 def _lines(path: Path, text: str) -> Iterator[Any]:
@@ -96,46 +100,44 @@ def _lines(path: Path, text: str) -> Iterator[Any]:
             raise CorpusError(f"{path}:{number}: is not JSON ({error}): write it with annotate --format json") from None
 
 
-def _stated_in_json(path: Path) -> Mapping[str, Any]:
-    """The first object of a file that `read_annotations` reads."""
-    text = path.read_text(encoding="utf-8-sig")
-    first: Any = json.loads(text if text.startswith(("{\n", "[")) else text.partition("\n")[0])
-    found: Mapping[str, Any] = first[0] if isinstance(first, list) else first
-    return found
-
-
-_MOST = frozenset(["confidence", "meta"])
+_CONFIDENCE, _TEXT = frozenset(["confidence"]), frozenset(["text"])
+_MOST = _TEXT | _CONFIDENCE | {"meta"}
 _ALL = _MOST | {"why"}
 FORMATS = {
     one.name: one
     for one in (
         FileFormat(
-            "json", (".json",), pieces=write_json_annotations, read=read_annotations, stated=_stated_in_json, holds=_ALL
+            "json", (".json",), pieces=write_json_annotations, read=read_annotations, stated=_annotations, holds=_ALL
         ),
         FileFormat(
             "jsonl",
             (".jsonl", ".ndjson"),
             pieces=write_jsonl_annotations,
             read=read_annotations,
-            stated=_stated_in_json,
+            stated=_annotations,
             holds=_ALL,
         ),
-        FileFormat("csv", (".csv",), pieces=table.write_csv, read_with=table.read_csv, holds=_MOST),
+        FileFormat("csv", (".csv",), pieces=table.write_csv, read_with=table.read_csv, holds=_CONFIDENCE),
         FileFormat(
             "parquet",
             (".parquet",),
             pieces=parquet.write_parquet,
             read=parquet.read_parquet,
-            stated=parquet.stated_in,
+            stated=lambda path: [parquet.stated_in(path)],
             holds=_MOST,
             binary=True,
         ),
-        FileFormat("line", pieces=lines.write_lines, holds=frozenset(["confidence"])),
-        FileFormat("github", pieces=lines.write_github, holds=frozenset(["confidence"])),
+        FileFormat("line", pieces=lines.write_lines, holds=_CONFIDENCE),
+        FileFormat("github", pieces=lines.write_github, holds=_CONFIDENCE),
         FileFormat(
-            "sarif", (".sarif",), pieces=sarif.write_sarif, read=sarif.read_sarif, stated=sarif.stated_in, holds=_MOST
+            "sarif",
+            (".sarif",),
+            pieces=sarif.write_sarif,
+            read=sarif.read_sarif,
+            stated=lambda path: [sarif.stated_in(path)],
+            holds=_MOST,
         ),
-        FileFormat("brat", to_path=brat.write_brat, read=brat.read_brat, holds=frozenset(["confidence"]), folder=True),
+        FileFormat("brat", to_path=brat.write_brat, read=brat.read_brat, holds=_TEXT | _CONFIDENCE, folder=True),
         FileFormat(
             "label-studio", pieces=label_studio.write_label_studio, read=label_studio.read_label_studio, holds=_MOST
         ),
@@ -144,6 +146,7 @@ FORMATS = {
             (".conll", ".iob", ".iob2"),
             pieces=conll.write_conll,
             read=conll.read_conll,
+            holds=_TEXT,
         ),
         FileFormat("spacy", (".spacy",), pieces=spacy.write_docbin, read=spacy.read_docbin, holds=_MOST, binary=True),
         FileFormat(
@@ -151,13 +154,14 @@ FORMATS = {
             (".jsonld",),
             pieces=web_annotation.write_web_annotation,
             read_with=web_annotation.read_web_annotation,
-            holds=_MOST,
+            holds=_CONFIDENCE,
         ),
         FileFormat("ptc", (".tsv", ".ptc"), pieces=ptc.write_ptc_rows, inventory=ptc.SUBMISSION),
         FileFormat(
             "ptc-corpus",
             to_path=ptc.write_ptc_folder,
             read=ptc.read_ptc_folder,
+            holds=_TEXT,
             inventory="detector",
             folder=True,
         ),
@@ -171,6 +175,7 @@ FORMATS = {
             "semeval2021",
             to_path=lambda path, documents, _: write_semeval2021(path, documents),
             read=lambda path: iter(read_semeval2021(path).documents),
+            holds=_TEXT,
             inventory="semeval-2021",
         ),
     )
@@ -188,9 +193,9 @@ def format_of_output(path: str) -> FileFormat | None:
 
 def format_of_input(path: Path) -> FileFormat:
     """The format of a file or folder, by what is in it. Raises ConfigError where it cannot be told."""
-    if path.is_dir():
+    if os.path.isdir(path):
         name = "brat" if any(path.glob("*.ann")) else "ptc-corpus" if any(path.glob("article*.txt")) else ""
-    elif not path.exists():
+    elif not os.path.exists(path):
         raise InputError(f"{path}: there is no such file or folder: check the spelling")
     else:
         by_suffix = format_of_output(str(path))

@@ -2,8 +2,9 @@
 
 The columns are named in the first line, as in CoNLL-U Plus: ``START`` and ``END`` (code points), ``FORM`` (the token,
 not first, because one may be ``#``), then the techniques, each with ``B-``, ``I-`` or ``O``. A document begins with
-``# newdoc id`` and ``# text`` (both as JSON strings), a paragraph with an empty line. Tokens are words and single
-marks, cut wherever a span begins or ends. Confidences are not in it.
+``# newdoc id`` and ``# text`` (both as JSON strings). An empty line stands for a line end, but not inside a span: no
+sentence begins with ``I-``. Tokens are words and single marks, cut wherever a span begins or ends. Confidences are not
+in it.
 """
 
 from __future__ import annotations
@@ -91,9 +92,9 @@ def _document(document: Document, names: Sequence[str]) -> str:
     lines = [_DOCUMENT + dumps(document.id), _TEXT + dumps(document.text)]
     last = 0
     for start, end in tokens(document.text, document.spans):
-        if "\n" in document.text[last:start] and last:
+        marks = [_mark(column, name, start) for column, name in zip(columns, names, strict=True)]
+        if "\n" in document.text[last:start] and last and not any(mark.startswith("I-") for mark in marks):
             lines.append("")
-        marks = (_mark(column, name, start) for column, name in zip(columns, names, strict=True))
         lines.append("\t".join([str(start), str(end), document.text[start:end], *marks]))
         last = end
     return "\n".join([*lines, "", ""])

@@ -23,16 +23,18 @@ from detector.writers.carried import claim
 from detector.writers.provenance import Provenance
 
 SUBMISSION = "ptc-14"
-_ARTICLE = re.compile(r"article([^./\\]+)\.[^/\\]*$")
+_ARTICLE = re.compile(r"(?:^|[/\\!])article([^./\\!]+)\.[^./\\!]*$")
 
 
 def write_ptc_rows(documents: Iterable[Document], provenance: Provenance) -> Iterator[bytes]:
-    """The rows of a submission, a piece a document."""
+    """The rows of a submission, a piece a document. Raises InputError where two texts would get one id."""
     known = inventory(SUBMISSION)
+    taken: dict[str, str] = {}
     for document in documents:
         ranges: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         for name, start, end in named_ranges(document, known):
             ranges[name].append((start, end))
+        claim(taken, _id(document), document)
         rows = sorted((start, end, name) for name, found in ranges.items() for start, end in merge_ranges(found))
         lines = (f"{_id(document)}\t{name}\t{start}\t{end}\n" for start, end, name in rows)
         yield "".join(lines).encode("utf-8", "replace")  # an id may hold half a surrogate pair

@@ -24,18 +24,23 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 
 
 def write_sarif(documents: Iterable[Document], provenance: Provenance) -> Iterator[bytes]:
-    """One log with one run, in one piece."""
-    artifacts, results = [], []
-    for index, document in enumerate(documents):
-        artifacts.append(_artifact(document))
-        results += list(_results(document, index))
+    """One log with one run, in one piece. What is the same is in it once: a document, a finding in it."""
+    artifacts: list[dict[str, Any]] = []
+    kept: dict[str, tuple[int, list[dict[str, Any]]]] = {}  # by what an artifact says: its index and its results
+    for document in documents:
+        artifact = _artifact(document)
+        key = text_hash(dumps(artifact))
+        index, found = kept.setdefault(key, (len(kept), []))
+        if index == len(artifacts):
+            artifacts.append(artifact)
+        found += [result for result in _results(document, index) if result not in found]
     run = {
         "tool": {"driver": _driver(provenance)},
         "columnKind": "unicodeCodePoints",
         "newlineSequences": ["\r\n", "\n", "\r"],
         "invocations": [{"executionSuccessful": True}],
         "artifacts": artifacts,
-        "results": results,
+        "results": [result for _, found in kept.values() for result in found],
         "properties": {"model": dict(provenance.model()), "settings": dict(provenance.settings())},
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}

@@ -53,7 +53,7 @@ def _doc(document: Document, language: Any, spacy: Any) -> Any:
     doc.spans[KEY] = spacy.tokens.SpanGroup(
         doc, name=KEY, spans=spans, attrs={"scores": [span.confidence for span in document.spans]}
     )
-    doc.user_data["id"] = document.id
+    doc.user_data["id"] = document.id.encode("utf-8", "replace").decode()  # as in Parquet
     doc.user_data["meta"] = json.dumps(dict(document.meta), default=str)
     doc.user_data["n_characters_read"] = document.n_read
     return doc

@@ -35,8 +35,11 @@ def write_csv(documents: Iterable[Document], provenance: Provenance) -> Iterator
 
 
 def read_csv(path: Path, texts: Texts | None = None) -> Iterator[Document]:
-    """The documents of ``texts``, in their order, with the spans of the table; those without a row, too."""
-    spans: dict[str, list[Span]] = {}
+    """The documents of ``texts``, in their order, with the spans of the table; those without a row, too.
+
+    Equal rows, as of a document that was written twice, are one span.
+    """
+    spans: dict[str, dict[Span, None]] = {}
     with reading(path, "a CSV table of findings"), path.open(encoding="utf-8-sig", newline="") as file:
         for row in _rows_of(file):
             id, place = row["id"], f"{path}: a row of {row['id']!r:.60}"
@@ -51,7 +54,7 @@ def read_csv(path: Path, texts: Texts | None = None) -> Iterator[Document]:
             )
             if document.quote(span) != row["quote"]:
                 raise CorpusError(f"{place}: [{span.start}, {span.end}) is not its quote: the text is another one")
-            spans.setdefault(id, []).append(span)
+            spans.setdefault(id, {})[span] = None
     yield from (document.with_spans(spans.get(id, ())) for id, document in (texts or {}).items())
 
 
@@ -66,10 +69,11 @@ def _rows_of(file: TextIO) -> Iterator[dict[str, str]]:
 
 
 def _rows(rows: Iterable[Iterable[object]]) -> bytes:
-    return "".join(map(_line, rows)).encode("utf-8", "replace")
+    return "".join(map(csv_line, rows)).encode("utf-8", "replace")
 
 
-def _line(row: Iterable[object]) -> str:
+def csv_line(row: Iterable[object]) -> str:
+    """A row of CSV; a value with any kind of line end in it stands in quotation marks."""
     written = io.StringIO(newline="")
     csv.writer(written, lineterminator="\r\n").writerow(row)  # what ends a line is quoted: of "\n" alone, no "\r"
     return written.getvalue().removesuffix("\r\n") + "\n"

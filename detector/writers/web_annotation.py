@@ -36,9 +36,12 @@ def write_web_annotation(documents: Iterable[Document], provenance: Provenance) 
 
 
 def read_web_annotation(path: Path, texts: Texts | None = None) -> Iterator[Document]:
-    """The documents of ``texts`` with the spans of the annotations; raises CorpusError where a quote is not there."""
+    """The documents of ``texts`` with the spans of the annotations; of equal ones, one.
+
+    Raises CorpusError where a quote is not there.
+    """
     page = loaded_json(path, "a page of Web Annotations")
-    spans: dict[str, list[Span]] = {}
+    spans: dict[str, dict[Span, None]] = {}
     with reading(path, "a page of Web Annotations"):
         for item in page["items"]:
             id = unquote(item["target"]["source"], errors="surrogatepass")
@@ -52,7 +55,7 @@ def read_web_annotation(path: Path, texts: Texts | None = None) -> Iterator[Docu
             span = checked(position["start"], position["end"], name, text, place=place, confidence=confidence)
             if text[span.start : span.end] != selectors["TextQuoteSelector"]["exact"]:
                 raise CorpusError(f"{place}: [{span.start}, {span.end}) is not its quote: the text is another one")
-            spans.setdefault(id, []).append(span)
+            spans.setdefault(id, {})[span] = None
     yield from (document.with_spans(spans.get(id, ())) for id, document in (texts or {}).items())
 
 
