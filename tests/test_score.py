@@ -994,7 +994,7 @@ def test_every_technique_has_a_count_and_a_rate():
 # -- one bad input stops no other --------------------------------------------------------------------------------------
 
 
-def test_what_a_run_wrote_is_no_part_of_a_corpus(score: Score, tmp_path):
+def test_what_a_run_wrote_is_no_part_of_a_corpus(score: Score, tmp_path, monkeypatch):
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     write_jsonl(corpus / "a.jsonl", 3)
@@ -1002,6 +1002,7 @@ def test_what_a_run_wrote_is_no_part_of_a_corpus(score: Score, tmp_path):
     for _ in range(2):
         assert score(corpus, out="corpus/results") == Summary(finished=True, n_parts=1, n_documents=3, n_errors=0)
     (corpus / "b.jsonl").write_text("{broken\n")
+    monkeypatch.chdir(tmp_path)
     for pattern in (f"{corpus}/**/*.jsonl", "corpus/**/*.jsonl", "**/*.jsonl"):
         for _ in range(2):
             found = score(pattern, out="corpus/by-pattern")
