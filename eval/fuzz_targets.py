@@ -189,7 +189,7 @@ def _written(name: str) -> dict[str, bytes]:
     documents = DOCUMENTS[:1] if name == "json" else DOCUMENTS
     with TemporaryDirectory() as folder:
         path = Path(folder) / ("out" if FORMATS[name].folder else f"a{suffix}")
-        convert.write(documents, PROVENANCE, FORMATS[name], path)
+        convert.write(documents, [PROVENANCE] * len(documents), FORMATS[name], path)
         files = [path] if path.is_file() else sorted(path.iterdir())
         return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 

@@ -535,12 +535,17 @@ def test_an_article_is_not_replaced_by_its_findings(run: Run, tmp_path: Path):
     [
         (("folder", "-o", "folder/article1.txt"), "folder/article1.txt: is read and cannot be the output, too"),
         (("a.txt", "-f", "line", "--save-text", "."), "--save-text .: a.txt there is read and is not replaced"),
-        (("folder/article1.txt", "-f", "ptc-corpus", "-o", "folder"), "--output folder: folder/article1.txt is read"),
-        (("folder", "-f", "ptc-corpus", "-o", "folder"), "--output folder: folder/article1.txt is read from there"),
+        (
+            ("folder/article1.txt", "-f", "ptc-corpus", "-o", "folder"),
+            "--output folder: article1.txt there is read and",
+        ),
+        (("folder", "-f", "ptc-corpus", "-o", "folder"), "--output folder: article1.txt there is read and is not"),
+        (("a", "a.txt", "-f", "brat", "-o", "."), "--output .: a.txt there is read and is not replaced"),
     ],
 )
 def test_no_text_that_is_read_is_replaced(run: Run, tmp_path: Path, arguments: tuple[str, ...], told: str):
     (tmp_path / "folder" / "article1.txt").write_bytes(ARTICLE.encode("utf-16"))
+    (tmp_path / "a").write_text("Another text.")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.txt")}
     code, _, err = run("annotate", *arguments)
     assert (code, err.count("\n")) == (2, 1)

@@ -266,6 +266,11 @@ def test_a_pipe_is_read_once_and_what_is_not_stated_is_not_made_up(tmp_path: Pat
     writer.start()
     assert run(capfdbinary, tmp_path / "pipe.jsonl", tmp_path / "out.json")[0] == 0
     writer.join()
+    writer = threading.Thread(target=(tmp_path / "pipe.jsonl").write_bytes, args=(data[:40],))
+    writer.start()
+    code, _, err = run(capfdbinary, tmp_path / "pipe.jsonl", tmp_path / "bad.json")
+    writer.join()
+    assert (code, err.startswith(f"error: {tmp_path / 'pipe.jsonl'}")) == (2, True)
     assert json.loads((tmp_path / "out.json").read_text())["settings"]["strictness"] == "strict"
     run(capfdbinary, tmp_path / "out.json", tmp_path / "corpus.jsonl", "--to", "corpus")
     run(capfdbinary, tmp_path / "corpus.jsonl", tmp_path / "back.json", "--from", "corpus")
@@ -283,3 +288,10 @@ def test_texts_that_are_read_are_not_replaced(source: Path, tmp_path: Path, capf
     code, _, err = run(capfdbinary, tmp_path / "found.csv", texts[0], "--to", "json", "--texts", tmp_path / "brat")
     assert (code, "is read and cannot be the output" in err) == (2, True)
     assert texts[0].read_bytes() == before
+    (tmp_path / "article1.txt").write_bytes("Zoé lies.".encode("latin-1"))
+    row = dumps(annotation(Document("article1.txt", "Zoé lies.").with_spans([Span(0, 3, "doubt")]), PROVENANCE))
+    (tmp_path / "one.json").write_text(row)
+    given = (tmp_path / "one.json", tmp_path, "--to", "ptc-corpus", "--texts", tmp_path / "article1.txt")
+    code, _, err = run(capfdbinary, *given)
+    assert (code, "article1.txt there is read and is not replaced" in err) == (2, True)
+    assert (tmp_path / "article1.txt").read_bytes() == "Zoé lies.".encode("latin-1")

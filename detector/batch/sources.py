@@ -170,12 +170,12 @@ def _folder_files(folder: str) -> Iterator[Source]:
     Hidden ones are passed over, and so are pipes and the like, and folders that a run writes its results to.
     """
     for here, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and not Path(here, f, RUN_LOCK).is_file())
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is_results(Path(here, f)))
         for file in sorted(f for f in files if not f.startswith(".")):
             path = Path(here, file)
-            if path.exists() and not path.is_file():
+            if os.path.exists(path) and not os.path.isfile(path):
                 continue
-            source = Source.named(path.as_posix(), size=path.stat().st_size if path.is_file() else 0)
+            source = Source.named(path.as_posix(), size=os.path.getsize(path) if os.path.isfile(path) else 0)
             if source is not None:
                 yield source
 
@@ -185,11 +185,16 @@ def _matching_files(pattern: str) -> Iterator[Source]:
     root = Path(_fixed_part(pattern))
     for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
         inside = path.relative_to(root).parents[:-1] if path.is_relative_to(root) else ()
-        if not path.is_file() or any((root / folder / RUN_LOCK).is_file() for folder in inside):
+        if not os.path.isfile(path) or any(_is_results(root / folder) for folder in inside):
             continue
-        source = Source.named(path.as_posix(), size=path.stat().st_size)
+        source = Source.named(path.as_posix(), size=os.path.getsize(path))
         if source is not None:
             yield source
+
+
+def _is_results(folder: Path) -> bool:
+    """Whether a run writes its results to a folder, or has."""
+    return os.path.isfile(folder / RUN_LOCK)
 
 
 def _fixed_part(pattern: str) -> str:

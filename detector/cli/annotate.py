@@ -155,10 +155,12 @@ def command(
     failures, tally = Failures(), Tally()
     files = failures.report(find_all(paths, glob=settings["glob"].value))
     streams.check_apart(output, files)
-    if task.format is AnnotationFormat.PTC_CORPUS:  # whose files may have the names of those that are read
-        streams.check_folder_apart(str(output), files)
     documents = failures.report_unreadable(files, reading)
     documents = inputs.saved(inputs.guarded(documents, settings["language_guard"].value), save_text, read=files)
+    if task.format in FOLDERS:
+        from detector.writers.catalogue import FORMATS
+
+        documents = inputs.apart(documents, Path(str(output)), FORMATS[task.format].files, read=files)
     if files:
         detector = load_detector(settings["model"].value, backend=settings["backend"].value)
         annotate_documents(documents, detector, task, tally)

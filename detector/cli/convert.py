@@ -15,6 +15,7 @@ import typer
 
 from detector.cli import streams
 from detector.cli.formats import ConvertFormat
+from detector.cli.inputs import apart
 from detector.errors import ConfigError, DetectorError, InputError
 from detector.report.wording import counted
 
@@ -55,13 +56,14 @@ def command(
     wanted = FORMATS[target_format] if target_format else format_of_output(str(target))
     if wanted is None:
         raise ConfigError(f"{target}: its suffix means no format: name one with --to ({', '.join(ConvertFormat)})")
-    streams.check_apart(str(target), _read(source, texts or ()))
+    read = list(_read(source, texts or ()))
+    streams.check_apart(str(target), read)
     known = {document.id: document for path in texts or () for document in read_texts(path)} if texts else None
     if wanted.to_path is not None and str(target) == streams.STANDARD_OUTPUT:
         raise ConfigError(f"{target}: {wanted.name} cannot go to standard output: name a file or folder")
     with _whole(source) as path:
         given = FORMATS[source_format] if source_format else format_of_input(path)
-        documents = list(read_format(given, path, known))
+        documents = list(apart(read_format(given, path, known), target, wanted.files, read=read))
         provenances = provenances_in(path, given, len(documents))
     for loss in losses(documents, wanted):
         streams.say(f"warning: {target}: {loss}")
@@ -77,7 +79,8 @@ def _read(source: Path, texts: Iterable[Path]) -> Iterator[str]:
 
     yield str(source)
     if os.path.isdir(source):
-        yield from (str(file) for file in source.iterdir() if file.suffix in (".ann", ".txt") or "labels" in file.name)
+        inside = streams.files_in(source)
+        yield from (str(file) for file in inside if file.suffix in (".ann", ".txt") or "labels" in file.name)
     yield from (str(file) for file in find_all([str(path) for path in texts]) if isinstance(file, str))
 
 
@@ -181,4 +184,7 @@ def _whole(source: Path) -> Iterator[Path]:
     with NamedTemporaryFile(suffix=source.suffix) as file, source.open("rb") as pipe:
         shutil.copyfileobj(pipe, file)
         file.flush()
-        yield Path(file.name)
+        try:
+            yield Path(file.name)
+        except DetectorError as error:  # which names the file that was read
+            raise type(error)(str(error).replace(file.name, str(source))) from None

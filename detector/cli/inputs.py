@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -145,11 +145,26 @@ def saved(documents: Iterable[Document], folder: Path | None, *, read: Iterable[
             name = name if name.endswith(".txt") else f"{name}.txt"
             while hashes.setdefault(name, text_hash(document.text)) != text_hash(document.text):
                 name += ".txt"
-            if streams.identities([str(folder / name)]) & taken:
-                raise ConfigError(f"--save-text {folder}: {name} there is read and is not replaced: name another")
+            _check_not_read(folder / name, taken, f"--save-text {folder}")
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(document.text.encode("utf-8", "replace"))
             except OSError as error:
                 raise ConfigError(f"--save-text {folder}: cannot be written ({error.strerror}): name another") from None
         yield document
+
+
+def apart(
+    documents: Iterable[Document], folder: Path, files: Callable[[Document], Iterable[str]], *, read: Iterable[str]
+) -> Iterator[Document]:
+    """The documents; raises ConfigError before one whose ``files`` in the folder would replace what is ``read``."""
+    taken = streams.identities(read)
+    for document in documents:
+        for name in files(document):
+            _check_not_read(folder / name, taken, f"--output {folder}")
+        yield document
+
+
+def _check_not_read(file: Path, taken: set[tuple[int, int]], place: str) -> None:
+    if streams.identities([str(file)]) & taken:
+        raise ConfigError(f"{place}: {file.name} there is read and is not replaced: name another folder")

@@ -91,11 +91,12 @@ def check_apart(output: str | None, paths: Iterable[str]) -> None:
         raise ConfigError(f"{output}: is read and cannot be the output, too: name another file")
 
 
-def check_folder_apart(folder: str, paths: Iterable[str]) -> None:
-    """Raises ConfigError where files would be written into a folder from which some are read."""
-    for path in paths if identities([folder]) else ():
-        if identities([folder]) & identities([os.path.dirname(path) or "."]):
-            raise ConfigError(f"--output {folder}: {path} is read from there: name another folder")
+def files_in(folder: Path | None) -> list[Path]:
+    """What is in a folder; nothing where it cannot be looked into, which is told of where it is read."""
+    try:
+        return list(folder.iterdir()) if folder else []
+    except OSError:
+        return []
 
 
 def identities(paths: Iterable[str]) -> set[tuple[int, int]]:

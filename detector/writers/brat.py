@@ -40,6 +40,11 @@ def write_brat(folder: Path, documents: Iterable[Document], provenance: Provenan
     (folder / "annotation.conf").write_text("[entities]\n" + "\n".join(types) + "\n\n" + _CONF, encoding="utf-8")
 
 
+def brat_files(document: Document) -> tuple[str, ...]:
+    """The names of a document's files."""
+    return tuple(f"{file_name(document.id)}.{suffix}" for suffix in ("txt", "ann"))
+
+
 def read_brat(folder: Path) -> Iterator[Document]:
     """The documents of a brat folder, by file name. Fragments with only space between them are one span.
 

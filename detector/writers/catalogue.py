@@ -39,7 +39,8 @@ class FileFormat:
 
     ``holds``: which of text, confidence, meta and why (the words that carried a finding) survive; ``inventory`` names
     the techniques, where not all of them can be named. ``read_with`` reads a format without texts, given these;
-    ``stated`` finds what a file says of how its findings came about, as the JSON of annotate has it.
+    ``stated`` finds what a file says of how its findings came about, as the JSON of annotate has it; ``files`` names
+    those of a document in a folder.
     """
 
     name: str
@@ -49,6 +50,7 @@ class FileFormat:
     read: Callable[[Path], Iterator[Document]] | None = None
     read_with: Callable[[Path, Texts | None], Iterator[Document]] | None = None
     stated: Callable[[Path], Sequence[Mapping[str, Any]]] | None = None
+    files: Callable[[Document], Sequence[str]] = lambda document: ()
     holds: frozenset[str] = frozenset()
     inventory: str | None = None
     folder: bool = False
@@ -137,7 +139,14 @@ FORMATS = {
             stated=lambda path: [sarif.stated_in(path)],
             holds=_MOST,
         ),
-        FileFormat("brat", to_path=brat.write_brat, read=brat.read_brat, holds=_TEXT | _CONFIDENCE, folder=True),
+        FileFormat(
+            "brat",
+            to_path=brat.write_brat,
+            files=brat.brat_files,
+            read=brat.read_brat,
+            holds=_TEXT | _CONFIDENCE,
+            folder=True,
+        ),
         FileFormat(
             "label-studio", pieces=label_studio.write_label_studio, read=label_studio.read_label_studio, holds=_MOST
         ),
@@ -160,6 +169,7 @@ FORMATS = {
         FileFormat(
             "ptc-corpus",
             to_path=ptc.write_ptc_folder,
+            files=ptc.ptc_files,
             read=ptc.read_ptc_folder,
             holds=_TEXT,
             inventory="detector",

@@ -49,11 +49,20 @@ def write_ptc_folder(folder: Path, documents: Iterable[Document], provenance: Pr
     kept: list[Document] = []
     taken: dict[str, str] = {}
     for document in documents:
-        id = file_name(_id(document)).replace(".", "%2E")
+        id = _file_id(document)
         claim(taken, id, document)
         kept.append(replace(document, id=id))
     write_articles(folder, kept)
     write_labels(folder, kept, inventory("detector"))
+
+
+def ptc_files(document: Document) -> tuple[str, ...]:
+    """The name of a document's article."""
+    return (f"article{_file_id(document)}.txt",)
+
+
+def _file_id(document: Document) -> str:
+    return file_name(_id(document)).replace(".", "%2E")
 
 
 def read_ptc_folder(folder: Path) -> Iterator[Document]:
