@@ -71,12 +71,14 @@ def split_corpora(corpora: Mapping[str, Corpus], *, fold: int | None, seed: int 
     return Split(parts[False], parts[True])
 
 
-def _check_held_out(corpora: Mapping[str, Corpus], fold: int) -> None:
-    """Raises `ConfigError` where a fold has no documents, or all of them: then nothing can be chosen on it."""
-    n = sum(len(corpus.documents) for corpus in corpora.values())
-    n_held_out = sum(len(corpus.documents) for corpus in split_corpora(corpora, fold=fold).validation.values())
-    if n_held_out in (0, n):
-        raise ConfigError(f"fold {fold} holds out {n_held_out} of {n} documents: take another fold, or more documents")
+def _split_with_both(corpora: Mapping[str, Corpus], fold: int) -> Split:
+    """The split of a fold; raises `ConfigError` where one side is empty: nothing could be learned, or chosen."""
+    split = split_corpora(corpora, fold=fold)
+    n_left, n_held_out = (sum(len(c.documents) for c in side.values()) for side in (split.training, split.validation))
+    if not n_left or not n_held_out:
+        told = f"fold {fold} holds out {n_held_out} of {n_left + n_held_out} documents"
+        raise ConfigError(f"{told}: take another fold, or more documents")
+    return split
 
 
 def train(
@@ -96,7 +98,7 @@ def train(
     its own in ``out``, with checkpoints: the same call goes on where a stopped one was. The recipe's teacher labels the
     ``unlabelled`` documents. Raises `ConfigError` where nothing is held out, or nothing is left to learn from.
     """
-    _check_held_out(corpora, fold)
+    _split_with_both(corpora, fold)
     model, held_out = out / "model", out / (HELD_OUT if recipe.refit else "model")
     folders = {out / f"seed-{seed}-fold-{fold}": seed for seed in recipe.seeds}
     records = [_train_in(folder, recipe, corpora, unlabelled, seed, fold, say) for folder, seed in folders.items()]
@@ -110,14 +112,14 @@ def train(
         records = [_train_in(folder, recipe, corpora, unlabelled, seed, None, say) for folder, seed in folders.items()]
         settings = read_folder(held_out).settings
         average([folder / "model" for folder in folders], model, settings=settings, start=_start(recipe))
-        record |= {"refit": refit_record(recipe, corpora, records, held_out)}
+        record |= {"refit": _refit_record(recipe, corpora, records, held_out)}
         write_record(model, record)
         write_likeness(model, corpora, fold=fold, say=say)
         write_card(model)
     return record
 
 
-def refit_record(
+def _refit_record(
     recipe: Recipe, corpora: Mapping[str, Corpus], records: Sequence[Mapping[str, Any]], held_out: Path
 ) -> dict[str, Any]:
     """What the record of a model trained on all documents adds to that of the one that held some out."""
@@ -339,12 +341,11 @@ def calibrate(
     of which the training has seen these documents, so that their figures flatter, are under ``seen``. Raises
     `ConfigError` where nothing is held out, or nothing else is left.
     """
-    _check_held_out(corpora, fold)
+    split = _split_with_both(corpora, fold)
     detector, record = load(folder), read_record(folder)
     seen = learned_from(record, corpora, fold)
     if seen:
         say(f"warning: the model has learned from fold {fold} of {', '.join(seen)}: what is measured there flatters")
-    split = split_corpora(corpora, fold=fold)
     validation = split.validation
     likeness = training_likeness(detector, split.training, validation)  # what may fail comes before what is written
     scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
