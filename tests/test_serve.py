@@ -39,13 +39,26 @@ class Service:
     process: subprocess.Popen[str]
     address: str
     said: list[str]
+    listener: threading.Thread
 
     def client(self, **headers: str) -> httpx.Client:
         return httpx.Client(base_url=self.address, headers=headers, timeout=60, trust_env=False)
 
+    def says(self, start: str, since: int = 0) -> bool:
+        """Whether it says a line that starts so: what it says of a request may be read after the answer."""
+        deadline = time.monotonic() + 60
+        while not (found := any(line.startswith(start) for line in self.said[since:])) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Waits for its end and its last line."""
         code = self.process.wait(60)
+        self.listener.join(60)
         self.process.stderr.close()
         return code
 
@@ -67,11 +80,12 @@ def started(*arguments: str, **environment: str) -> Service:
             first.set()
         first.set()
 
-    threading.Thread(target=listen, daemon=True).start()
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
     assert first.wait(120)
     address = re.search(r"http://\S+", said[0]) if said else None
     assert address, said
-    return Service(process, address[0], said)
+    return Service(process, address[0], said, listener)
 
 
 @pytest.fixture(scope="module")
@@ -214,10 +228,7 @@ def test_a_sender_that_goes_away_is_no_fault(service: Service, client: httpx.Cli
     with socket.create_connection((host, int(port)), timeout=60) as gone:
         gone.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{".encode())
         time.sleep(0.2)
-    deadline = time.monotonic() + 60
-    while not any(" 499 " in line for line in service.said[n_said:]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert any(line.startswith("POST /v1/annotate 499 ") for line in service.said[n_said:])
+    assert service.says("POST /v1/annotate 499 ", since=n_said)
     assert not any(line.startswith("error") for line in service.said)
 
 
@@ -230,8 +241,8 @@ def test_only_the_token_opens_and_nothing_says_it(service: Service, client: http
             assert answer.headers["www-authenticate"] == "Bearer"
         assert stranger.get("/health").status_code == 200
         assert stranger.get(f"/{TOKEN}?token={TOKEN}").status_code == 404
-    assert any(line.startswith("GET /v1/techniques 401") for line in service.said)
-    assert any(line.startswith("GET (another path) 404") for line in service.said)
+    assert service.says("GET /v1/techniques 401")
+    assert service.says("GET (another path) 404")
     assert TOKEN not in "".join(service.said)
     assert TEXT[:20] not in "".join(service.said)
 
@@ -292,8 +303,7 @@ def test_a_full_queue_says_when_to_come_again_and_a_stop_loses_nothing(tiny_mode
         answers = [future.result() for future in taken]
     assert [answer.status_code for answer in answers] == [200] * 8
     assert [answer.json()["text"] for answer in answers] == [f"{TEXT} {i}" for i in range(8)]
-    assert one.process.wait(60) == 0
-    one.process.stderr.close()
+    assert one.ended() == 0
     assert one.said[-1].startswith("stopped: 8 requests answered in 1 batches")
 
 
