@@ -1,13 +1,14 @@
 """How near annotating comes to what the CPU can do, beside what a user would use instead, on the same articles.
 
-    python eval/bench_speed.py [--model DIR] [--pieces N] [--articles FILE.jsonl] [--systems NAME ...]
+    python eval/bench_speed.py [--model DIR] [--pieces N] [--articles FILE.jsonl] [--systems NAME …] [--optimum PYTHON]
 
 First the ceiling: products of matrices of the encoder's shapes in 32-bit floats, bfloat16 and 8-bit whole numbers, and
 nothing else, on all cores at once: what a virtual machine calls two cores may share one. Then each system reads the
 articles from text to spans, each in a process of its own. ``per core`` counts pieces a second of processor time: on a
-busy machine it says more than pieces a second of the clock. Results go to ``speed-int8-halves.json`` in
-``eval/results``, or where the CPU has no products of 8-bit numbers to ``speed-float32.json``; the plot of seconds
-against words beside them (``.svg``).
+busy machine it says more than pieces a second of the clock. optimum wants another version of transformers than ours:
+``--optimum`` names the Python of an environment that has it, without which it is left out. Results go to
+``speed-int8-halves.json`` in ``eval/results``, or where the CPU has no products of 8-bit numbers to
+``speed-float32.json``; the plot of seconds against words beside them (``.svg``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import re
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -50,7 +52,9 @@ SYSTEMS = {
     "pipeline": "transformers pipeline with stride, as documented",
     "pipeline-batched": "the same with batch_size=8",
     "sentences": "torch, sentence by sentence",
+    "optimum": "the pipeline on optimum's ONNX Runtime, as documented",
 }
+STRIDES = {"stride": 32, "aggregation_strategy": "simple"}
 PACKAGES = ("torch", "transformers", "onnxruntime", "tokenizers", "numpy")
 
 
@@ -61,14 +65,18 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=300_000, help="how many pieces of articles each system reads")
     parser.add_argument("--articles", default=str(NEWS), help="JSONL with a text in each line")
     parser.add_argument("--systems", nargs="*", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--optimum", metavar="PYTHON", help="the Python of an environment with optimum-onnx")
     parser.add_argument("--longest", type=int, default=LENGTHS[-1], help="words of the longest text of the plot")
     parser.add_argument("--out", default=str(RESULTS), help="folder of speed.json and speed.svg")
     parser.add_argument("--measure", default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--network", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         measured = ceilings(options) if options.measure == "ceiling" else measure(options)
         print(json.dumps(measured))
         return
+    if not options.optimum:
+        options.systems = [name for name in options.systems if name != "optimum"]
     ceiling = mean_of(in_new_processes("ceiling", options, cores()))
     print(heading(ceiling))
     rows: dict[str, Any] = {}
@@ -80,11 +88,18 @@ def main() -> None:
 
 def in_new_processes(measurement: str, options: argparse.Namespace, n: int) -> list[dict[str, Any]]:
     """One measurement in each of ``n`` processes at the same time, with the memory and start-up of a fresh one."""
-    command = [sys.executable, __file__, "--measure", measurement, "--articles", options.articles]
+    python = options.optimum if measurement == "optimum" else sys.executable
+    command = [python, __file__, "--measure", measurement, "--articles", options.articles]
     command += ["--pieces", str(options.pieces), "--longest", str(options.longest)]
     command += ["--model", options.model] if options.model else []
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(n)]
-    outputs = [process.communicate()[0] for process in running]
+    with tempfile.TemporaryDirectory() as folder:
+        if measurement == "optimum":
+            for part in token_classifier(options.model):
+                part.save_pretrained(folder)
+            command += ["--network", folder]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(n)]
+        outputs = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running):
         raise SystemExit(f"{measurement}: failed; its message is above")
     return [json.loads(output.splitlines()[-1]) for output in outputs]
@@ -127,8 +142,13 @@ def machine() -> dict[str, str]:
     """What it was measured on."""
     info = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", info.read_text(encoding="utf-8")) if info.exists() else []
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"cpu": names[0] if names else platform.machine(), "python": platform.python_version(), **versions}
+    cpu = names[0] if names else platform.machine()
+    return {"cpu": cpu, "python": platform.python_version(), **versions(PACKAGES)}
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of packages that are installed."""
+    return {name: importlib.metadata.version(name) for name in packages}
 
 
 def write(options: argparse.Namespace, ceiling: dict[str, Any], rows: dict[str, Any]) -> None:
@@ -241,7 +261,7 @@ def runtime_product(matrix: Any, x: Any) -> Callable[[], Any]:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Start-up, speed and memory of one system, and for ours how much of it is not the encoder's, and what differs."""
     start = time.perf_counter()
-    annotate, detector = system(options.measure, options.model)
+    annotate, detector = system(options)
     annotate("They want to destroy everything we love.")
     start_up = time.perf_counter() - start
     texts = list(articles(options.articles, options.pieces))
@@ -265,6 +285,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "peak_mib": peak,
         "lengths": seconds_by_words(annotate, texts, options.longest),
     }
+    if options.network:
+        row |= {"versions": versions(("optimum-onnx", *PACKAGES))}
     if detector:
         row |= {"work": {name: getattr(detector.backend.work, name) for name in ("n_pieces", "n_padding", "n_calls")}}
         some = texts[:: max(1, len(texts) // N_CHECKED)]
@@ -273,8 +295,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return row
 
 
-def system(name: str, model: str | None) -> tuple[Callable[[str], Any], Detector | None]:
+def system(options: argparse.Namespace) -> tuple[Callable[[str], Any], Detector | None]:
     """What annotates one text, and the detector behind it if it is ours."""
+    name, model = options.measure, options.model
+    if name == "optimum":
+        return optimum_pipeline(options.network), None
     if name in OURS or name.startswith("onnx"):
         detector = our_detector(name, model)
         return detector.find, detector
@@ -283,10 +308,19 @@ def system(name: str, model: str | None) -> tuple[Callable[[str], Any], Detector
     from transformers import pipeline
 
     network, tokenizer = token_classifier(model)
-    options = {"batch_size": 8} if name == "pipeline-batched" else {}
-    return pipeline(
-        "token-classification", model=network, tokenizer=tokenizer, stride=32, aggregation_strategy="simple", **options
-    ), None
+    batch = {"batch_size": 8} if name == "pipeline-batched" else {}
+    return pipeline("token-classification", model=network, tokenizer=tokenizer, **STRIDES, **batch), None
+
+
+def optimum_pipeline(folder: str) -> Callable[[str], Any]:
+    """The pipeline on the network of a folder, exported by optimum."""
+    from optimum.onnxruntime import ORTModelForTokenClassification
+    from transformers import PreTrainedTokenizerFast, pipeline
+
+    network = ORTModelForTokenClassification.from_pretrained(folder, export=True)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    run: Callable[[str], Any] = pipeline("token-classification", model=network, tokenizer=tokenizer, **STRIDES)
+    return run
 
 
 def our_detector(name: str, model: str | None) -> Detector:

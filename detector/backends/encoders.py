@@ -114,15 +114,15 @@ class FloatProducts:
         """Values ``(n, n_inputs)`` as `multiply` takes them."""
         return Prepared(x)
 
-    def multiply(self, graph: Graph, prepared: Prepared, weights: Weights, name: str) -> str:
-        """``(n, n_outputs)``: the product with the matrix of that name, without its bias."""
+    def multiply(self, graph: Graph, prepared: Prepared, weights: Weights, name: str, bias: str = "") -> str:
+        """``(n, n_outputs)``: the product with the matrix of that name, plus the ``bias`` ``(n_outputs,)`` if given."""
         stored = weights.eight_bit(name)
         if stored is None:
             matrix = graph.constant(weights.floats(name))
         else:  # the runtime computes it once, and keeps one copy; of what it is given, it keeps two for a while
             matrix = graph.node("Cast", graph.constant(stored[0]), to=1)
             matrix = graph.node("Mul", matrix, graph.constant(stored[1][:, None]))
-        return graph.node("Gemm", prepared.values, matrix, transB=1)
+        return graph.node("Gemm", prepared.values, matrix, bias, transB=1)
 
 
 class WholeProducts(FloatProducts):
@@ -137,15 +137,15 @@ class WholeProducts(FloatProducts):
         scale, zero = graph.node("Mul", high.scale, graph.constant(1 / 254)), graph.constant(128, "uint8")
         return Prepared(x, (high, Half(graph.node("QuantizeLinear", lost, scale, zero), scale, zero)))
 
-    def multiply(self, graph: Graph, prepared: Prepared, weights: Weights, name: str) -> str:
+    def multiply(self, graph: Graph, prepared: Prepared, weights: Weights, name: str, bias: str = "") -> str:
         """See `FloatProducts.multiply`."""
         stored = weights.eight_bit(name)
         if stored is None:
-            return super().multiply(graph, prepared, weights, name)
+            return super().multiply(graph, prepared, weights, name, bias)
         matrix, scales = graph.constant(stored[0].T), graph.constant(stored[1])
         parts = [
-            graph.node("MatMulIntegerToFloat", h.values, matrix, h.scale, scales, h.zero, domain=MICROSOFT)
-            for h in prepared.halves
+            graph.node("MatMulIntegerToFloat", h.values, matrix, h.scale, scales, h.zero, "", added, domain=MICROSOFT)
+            for h, added in zip(prepared.halves, (bias, ""), strict=False)
         ]
         return parts[0] if len(parts) == 1 else graph.node("Add", *parts)
 
@@ -231,17 +231,9 @@ class _Encoder:
     def _layer(self, prefix: str, x: str, cube: str, bias: str) -> str:
         names = self.names
         attended = self._attention(prefix, x, cube, bias)
-        x = self._residual(
-            self._product(attended, prefix + names.output), x, prefix + names.output, prefix + names.norm
-        )
-        inner = self.graph.node(
-            "BiasGelu",
-            self._product(x, prefix + "intermediate.dense"),
-            self._vector(prefix + "intermediate.dense.bias"),
-            domain=MICROSOFT,
-        )
-        y = self._product(inner, prefix + "output.dense")
-        return self._residual(y, x, prefix + "output.dense", prefix + "output.LayerNorm")
+        x = self._norm_of_sum(x, self._dense(attended, prefix + names.output), prefix + names.norm)
+        inner = self.graph.node("Gelu", self._dense(x, prefix + "intermediate.dense"), domain=MICROSOFT)
+        return self._norm_of_sum(x, self._dense(inner, prefix + "output.dense"), prefix + "output.LayerNorm")
 
     def _attention(self, prefix: str, x: str, cube: str, bias: str) -> str:
         graph = self.graph
@@ -256,18 +248,15 @@ class _Encoder:
         attended = graph.node("MultiHeadAttention", *projected, biases, "", bias, domain=MICROSOFT, num_heads=heads)
         return self._rows(attended)
 
-    def _product(self, x: str, name: str) -> str:
-        return self.products.multiply(self.graph, self.products.prepare(self.graph, x), self.weights, f"{name}.weight")
+    def _dense(self, x: str, name: str) -> str:
+        """The product with a matrix plus its bias, which the product takes along: so that is no pass of its own."""
+        prepared, bias = self.products.prepare(self.graph, x), self._vector(f"{name}.bias")
+        return self.products.multiply(self.graph, prepared, self.weights, f"{name}.weight", bias)
 
-    def _residual(self, y: str, x: str, dense: str, norm: str) -> str:
-        """The layer norm of ``x`` plus ``y`` plus the bias that ``y`` lacks.
-
-        The runtime has one operation for it, ``SkipLayerNormalization``, which is slower than these.
-        """
-        graph = self.graph
-        whole = graph.node("Add", x, graph.node("Add", y, self._vector(f"{dense}.bias")))
+    def _norm_of_sum(self, x: str, y: str, norm: str) -> str:
+        """The layer norm of ``x`` plus ``y``; ``SkipLayerNormalization``, the runtime's one node for it, is slower."""
         weight, bias = self._vector(f"{norm}.weight"), self._vector(f"{norm}.bias")
-        return graph.node("LayerNormalization", whole, weight, bias, epsilon=self.epsilon)
+        return self.graph.node("LayerNormalization", self.graph.node("Add", x, y), weight, bias, epsilon=self.epsilon)
 
     def _vector(self, name: str) -> str:
         return self.graph.constant(self.weights.floats(name))
