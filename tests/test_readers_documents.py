@@ -530,6 +530,25 @@ def test_pdf_bombs_are_one_line(tmp_path: Path):
         read_bytes_as(tmp_path, "long.pdf", pdf_with(whole, n_pages=11), limits=Limits(n_pages=10))
 
 
+def test_a_page_of_forms_in_forms_ends_when_its_time_is_over(tmp_path: Path):
+    canvas = pytest.importorskip("reportlab.pdfgen.canvas")
+    pdf = canvas.Canvas(str(tmp_path / "forms.pdf"))
+    for depth in range(15):  # each shows the one before twice
+        pdf.beginForm(f"form{depth}")
+        if depth:
+            pdf.doForm(f"form{depth - 1}")
+            pdf.doForm(f"form{depth - 1}")
+        else:
+            pdf.drawString(0, 0, "They lie.")
+        pdf.endForm()
+    pdf.doForm("form14")
+    pdf.save()
+    start = time.monotonic()
+    with pytest.raises(InputError, match=r"takes longer than 0\.5 seconds"):
+        read_one(tmp_path / "forms.pdf", limits=Limits(seconds=0.5))
+    assert time.monotonic() - start < 5
+
+
 def test_deep_markup_does_not_break_the_reader(tmp_path: Path):
     inside = "<p>They want to destroy everything that we love, and nobody has asked us about it at all.</p>" * 3
     data = ("<div>" * 20_000 + inside + "</div>" * 20_000).encode()

@@ -80,7 +80,7 @@ def _pages(reader: Any, data: bytes, id: str, limits: Limits) -> list[tuple[int,
     if len(reader.pages) > limits.n_pages:
         raise InputError(f"{id}: has more than {limits.n_pages:,} pages: split it")
     for number, page in enumerate(reader.pages, start=1):
-        text = _page_text(page, data, number, id)
+        text = _page_text(page, data, number, id, clock)
         n_left -= len(text)
         if n_left < 0 or not clock.left:
             raise InputError(f"{id}: holds more than {limits.n_unpacked:,} characters: split it")
@@ -88,9 +88,14 @@ def _pages(reader: Any, data: bytes, id: str, limits: Limits) -> list[tuple[int,
     return pages
 
 
-def _page_text(page: Any, data: bytes, number: int, id: str) -> str:
+def _page_text(page: Any, data: bytes, number: int, id: str, clock: Clock) -> str:
     chunks: list[Chunk] = []
-    text = str(page.extract_text(visitor_text=lambda text, _, at, *rest: chunks.append((text, at[4], at[5]))))
+    text = str(
+        page.extract_text(
+            visitor_operand_before=lambda *_: clock.left,  # a page of forms in forms may never come to its end
+            visitor_text=lambda text, _, at, *rest: chunks.append((text, at[4], at[5])),
+        )
+    )
     gutter = second_column(chunks)
     if gutter is not None or has_odd_words(text):
         text = read_by_layout(data, number, id=id, gutter=gutter) or text
