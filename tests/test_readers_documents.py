@@ -381,6 +381,37 @@ def test_attachments_are_documents_of_their_own(tmp_path: Path):
     assert [error.partition(":")[0] for error in errors] == ["!part 6!plan.pdf", "!bad.txt"]
 
 
+def multipart(subtype: str, *parts: str) -> str:
+    """A part of parts, each with its header lines."""
+    line = f"--{subtype}\n"
+    return f'Content-Type: multipart/{subtype}; boundary="{subtype}"\n\n{line}{line.join(parts)}--{subtype}--\n'
+
+
+PLAIN, HTML = "Content-Type: text/plain\n\nSee below.\n", "Content-Type: text/html\n\n<p>See below.</p>\n"
+FILE = 'Content-Type: text/plain; name="a.txt"\nContent-Disposition: {}; filename="a.txt"\n\nThey lie.\n'
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        multipart("signed", multipart("mixed", PLAIN, FILE.format("attachment")), "Content-Type: x/signature\n\nx\n"),
+        multipart("alternative", PLAIN, multipart("mixed", HTML, FILE.format("inline"), HTML)),  # as Apple Mail does
+        multipart("mixed", multipart("alternative", PLAIN, multipart("related", HTML)), FILE.format("attachment")),
+    ],
+    ids=["signed", "form", "beside"],
+)
+def test_files_are_found_wherever_a_message_has_them(tmp_path: Path, mail: str):
+    file = tmp_path / "a.eml"
+    file.write_text(f"Subject: The bridge\n{mail}")
+    found = [(item.id.removeprefix(str(file)), item.text) for item in Sources().read(str(file))]
+    assert found == [("", "The bridge\n\nSee below."), ("!a.txt", "They lie.")]
+
+
+def test_the_html_of_a_message_is_read_where_its_plain_form_is_empty(tmp_path: Path):
+    mail = multipart("alternative", "Content-Type: text/plain\n\n \n\n", HTML)
+    assert read_bytes_as(tmp_path, "a.eml", f"Subject: The bridge\n{mail}".encode()).text == "The bridge\n\nSee below."
+
+
 def test_a_message_that_only_carries_files_is_no_error(tmp_path: Path):
     mail = attached({"a.txt": b"They lie."}, text="")
     del mail["Subject"]

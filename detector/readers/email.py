@@ -1,4 +1,4 @@
-"""E-mail (.eml) → `Document`: the subject and the text of the message; the HTML part where there is no plain one.
+"""E-mail (.eml) → `Document`: the subject and the text of the message; the HTML part where no plain one has words.
 
 ``meta``: ``title`` (the subject), ``author``, ``date``, ``attachments`` (their names). What is attached is read as
 documents of their own: `attachments` finds it.
@@ -6,7 +6,7 @@ documents of their own: `attachments` finds it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage, MIMEPart
@@ -32,13 +32,15 @@ def read_email(data: bytes, *, id: str, limits: Limits) -> Document:
     subject = one_line(str(message.get("subject", "")))
     blocks, warnings = Blocks(), list[str]()
     blocks.add(subject)
-    part = message.get_body(preferencelist=("plain", "html"))
-    if part is not None:
-        content, _, warnings = decode_text(_payload(part), id=id, declared=part.get_content_charset())
-        _add(blocks, content, part.get_content_subtype(), id)
+    n_subject = len(blocks)
+    for subtype in ("plain", "html"):
+        part = message.get_body(preferencelist=(subtype,))
+        if part is not None and len(blocks) == n_subject:
+            content, _, warnings = decode_text(_payload(part), id=id, declared=part.get_content_charset())
+            _add(blocks, content, subtype, id)
     if not blocks.text:
         raise InputError(f"{id}: the message has no text, and nothing is attached that can be read: leave it out")
-    names = [name for part in message.iter_attachments() if (name := part.get_filename())]
+    names = [name for part in _attached_parts(message) if (name := part.get_filename())]
     stated = {"title": subject, "author": str(message.get("from", "")), "date": _date(message)}
     return Document(id, blocks.text, meta=blocks.meta(format="email", **stated, attachments=names, warnings=warnings))
 
@@ -58,12 +60,26 @@ def attachments(data: bytes, *, suffixes: Mapping[str, str], media_types: Mappin
     Plain text comes as UTF-8, whatever it was sent as.
     """
     found = []
-    for number, part in enumerate(_parsed(data).iter_attachments(), start=1):
+    for number, part in enumerate(_attached_parts(_parsed(data)), start=1):
         name = part.get_filename() or f"part {number}"
         kind = suffixes.get(PurePath(name).suffix.lower()) or media_types.get(part.get_content_type())
         if kind:
             found.append(Attachment(name, kind, _attached(part, name)))
     return found
+
+
+def _attached_parts(message: MIMEPart, *, in_forms: bool = False) -> Iterator[MIMEPart]:
+    """What a message carries beside its text, at whatever depth: a signed one has all of it inside a part.
+
+    ``in_forms``: this is one of several forms of the text, in which only what has the name of a file is something else.
+    """
+    in_forms = in_forms or message.get_content_subtype() == "alternative"
+    beside = list(message.iter_attachments())
+    for part in message.iter_parts():
+        if part.get_content_maintype() == "multipart":
+            yield from _attached_parts(part, in_forms=in_forms)
+        elif part.get_filename() if in_forms else part in beside:
+            yield part
 
 
 def _attached(part: MIMEPart, name: str) -> bytes:
