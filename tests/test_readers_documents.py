@@ -270,6 +270,31 @@ def test_subtitles_know_the_second_of_a_finding(tmp_path: Path, name: str):
     assert clock_time(3_661_999) == "1:01:01"
 
 
+def test_what_nobody_says_in_a_vtt_file_is_left_out(tmp_path: Path):
+    notes = "NOTE language:en-us\nby Example\n\nSTYLE\n::cue { color: red }\n\nNOTE Confidence: 0.9\n\n5b1b9f0a-1/3\n"
+    vtt = VTT.replace("\n\n01:01", f"\n\n{notes}01:01")
+    vtt += "\nNOTE Confidence: 0.8\n01:01:04.000 --> 01:01:05.000\nNote it.\n"
+    for text in (vtt, vtt.replace("\n", "\r\n"), vtt.replace("\n", "\r")):
+        document = read_bytes_as(tmp_path, "a.vtt", text.encode())
+        assert document.text == "They want to destroy everything\nwe love.\nNote it."
+    assert place_of(document, Span(32, 39, "doubt")) == "1:01:02"
+
+
+def test_captions_that_roll_up_are_read_once(tmp_path: Path):
+    """As YouTube has them: each line with the time of its words, once more alone, and once more above the next."""
+    cues = [
+        "00:00:01.000 --> 00:00:03.000 align:start\n \nthey<00:00:01.480><c> want</c><00:00:01.960><c> it</c>",
+        "00:00:03.000 --> 00:00:03.010\nthey want it\n ",
+        "00:00:03.010 --> 00:00:05.000\nthey want it\nall<00:00:03.500><c> of it</c>",
+        "00:00:05.000 --> 00:00:05.010\nall of it\n ",
+    ]
+    document = read_bytes_as(tmp_path, "a.vtt", "\n\n".join(["WEBVTT\nKind: captions", *cues]).encode())
+    assert document.text == "they want it\nall of it"
+    assert document.meta["anchors"] == [[0, "0:00:01"], [13, "0:00:03"]]
+    said = VTT.replace("we love.", "everything")  # who repeats something in other captions does say it
+    assert read_bytes_as(tmp_path, "b.vtt", said.encode()).text == "They want to destroy everything\neverything"
+
+
 def test_drawings_in_subtitles_are_not_text_and_a_lone_brace_is(tmp_path: Path):
     drawn = ASS + "Dialogue: 0,1:01:04.00,1:01:05.00,Default,,0,0,0,,{\\p1}m 0 0 l 1 1{\\p0}\n"
     drawn += "Dialogue: 0,1:01:06.00,1:01:07.00,Default,,0,0,0,,{\\pos(1,2)}so{\\p0} we\\hsay {-\n"

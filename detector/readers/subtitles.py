@@ -1,6 +1,7 @@
 """Subtitles (.srt, .vtt, .ass, .ssa) → `Document`: a line a cue, each with its time in ``meta["anchors"]``.
 
-A finding so has the second at which it is said, ``0:01:23``. Styling is left out; the lines of a cue are joined.
+A finding so has the second at which it is said, ``0:01:23``. Styling is left out; the lines of a cue are joined. Of
+captions that roll up, as speech recognition writes them, each line is read once.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from html import unescape
+from itertools import dropwhile
 from typing import Any
 
 from detector.errors import InputError
@@ -22,20 +24,32 @@ MOST_OPEN = 1000
 """So many tags may begin before the last one has ended: for each, pysubs2 looks through the rest of the cue."""
 
 _DRAWING = re.compile(r"\\p[1-9]")  # what follows is drawn by numbers, not written
-_SPACE = re.compile(r"\\[hnN]")
+_SPACE = re.compile(r"\\[hn]")
+_LINE_END = re.compile("\r\n?")
+# In WebVTT: when a word is said; comments and the like, up to an empty line; the name of a cue, before its time. To
+# pysubs2 a line with two of the first is the beginning of a cue, and the others are words.
+_SAID_AT = re.compile(r"<[\d:.]+>")
+_COMMENT = re.compile(r"(?<=\n\n)(?:NOTE|STYLE|REGION)(?=\s).*(?:\n(?!.*-->).+)*")
+_NAME = re.compile(r"(?<=\n\n)(?!.*-->).+\n(?=.*-->)")
 
 
 def read_subtitles(data: bytes, *, id: str, limits: Limits) -> Document:
     """The spoken text; raises InputError where the file holds no cue."""
     text, _, warnings = decode_text(data, id=id)
-    text = text.removeprefix("\ufeff")
-    cues, escaped = _cues(text, id), text.startswith("WEBVTT")
-    blocks = Blocks()
-    for cue in cues:
+    text = _LINE_END.sub("\n", text.removeprefix("\ufeff"))
+    escaped = text.startswith("WEBVTT")
+    rolls_up = escaped and _SAID_AT.search(text) is not None
+    for unspoken in (_SAID_AT, _COMMENT, _NAME) if escaped else ():
+        text = unspoken.sub("", text)
+    blocks, shown = Blocks(), {""}
+    for cue in _cues(text, id):
         spoken, styling = _apart(cue.text)
         if not cue.is_comment and not _DRAWING.search(styling):
+            lines = [one_line(_SPACE.sub(" ", unescape(line) if escaped else line)) for line in spoken.split(r"\N")]
+            new = dropwhile(shown.__contains__, lines) if rolls_up else lines
             blocks.anchor(clock_time(cue.start))
-            blocks.add(one_line(_SPACE.sub(" ", unescape(spoken) if escaped else spoken)), between="\n")
+            blocks.add(one_line(" ".join(new)), between="\n")
+            shown = {"", *lines}
     if not blocks.text:
         raise InputError(f"{id}: no subtitle was found in it: give an .srt, .vtt or .ass file")
     return Document(id, blocks.text, meta=blocks.meta(format="subtitles", warnings=warnings))
