@@ -374,6 +374,24 @@ def test_notes_of_a_word_document_come_after_its_text(tmp_path: Path):
         assert place_of(document, Span(start, start + 3, "doubt")) == place
 
 
+def test_a_word_document_whose_parts_have_other_names_is_read(tmp_path: Path):
+    """As Word on the web names them now and then."""
+    link = '<Relationships xmlns="x"><Relationship Type="http://x/{}" Target="{}"/></Relationships>'
+    note = '<w:r><w:footnoteReference w:id="1"/></w:r>'
+    paragraph = "<w:p><w:r><w:t>{}</w:t></w:r>{}</w:p>"
+    body = f'<w:document xmlns:w="w"><w:body>{paragraph.format("They lie.", note)}</w:body></w:document>'
+    written = paragraph.format("A note.", "")
+    notes = f'<w:footnotes xmlns:w="w"><w:footnote w:id="1">{written}</w:footnote></w:footnotes>'
+    parts = {
+        "_rels/.rels": link.format("officeDocument", "/word/document2.xml"),
+        "word/document2.xml": body,
+        "word/_rels/document2.xml.rels": link.format("footnotes", "footnotes2.xml"),
+        "word/footnotes2.xml": notes,
+    }
+    data = zipped({name: content.encode() for name, content in parts.items()})
+    assert read_bytes_as(tmp_path, "a.docx", data).text == "They lie.\n\nA note."
+
+
 def attached(files: dict[str, bytes], *, text: str = "See below.") -> EmailMessage:
     mail = message()
     mail.clear_content()

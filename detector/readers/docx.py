@@ -7,6 +7,7 @@ quotes. ``meta``: ``title``, ``author``, ``date``; ``anchors`` name the notes.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from detector.spans import Document
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_MAIN = "word/document.xml"
+_MAIN = "word/document.xml"  # where it is in nearly all; the links say where else
 _LEFT_OUT = frozenset(["del", "moveFrom", "instrText", "delText", "Fallback", "txbxContent"])
 _DELETED = frozenset(["del", "moveFrom", "Fallback"])
 _NOTES = ("footnote", "endnote")
@@ -30,21 +31,32 @@ _QUOTES = ("quote", "blocktext", "blockquotation", "zitat", "citation")
 def read_docx(data: bytes, *, id: str, limits: Limits) -> Document:
     """The text of a Word document; raises InputError for a damaged, locked, hostile or empty one."""
     with opened(data, id=id, limits=limits) as package:
-        if _MAIN not in package:
+        main = _linked(package, "", "officeDocument", id) or _MAIN
+        body = _parsed(package, main, id).find("{*}body") if main in package else None
+        if body is None:
             raise InputError(f"{id}: is no Word document (no {_MAIN} in it): save it as .docx")
-        body = _parsed(package, _MAIN, id).find("{*}body")
         blocks = Blocks()
-        if body is not None:
-            for text, quote in _paragraphs(body):
-                blocks.add(text, quote=quote)
-            for kind in _NOTES:
-                _add_notes(blocks, package, body, kind, id)
+        for text, quote in _paragraphs(body):
+            blocks.add(text, quote=quote)
+        for kind in _NOTES:
+            part = _linked(package, main, f"{kind}s", id) or f"word/{kind}s.xml"
+            _add_notes(blocks, package, body, kind, part, id)
         stated = _stated(package, id)
     return Document(id, blocks.text, meta=blocks.meta(format="docx", **stated))
 
 
 def _parsed(package: Package, name: str, id: str) -> _Element:
     return parsed_xml(package.read(name), id=id, kind="DOCX", extra="docx")
+
+
+def _linked(package: Package, part: str, kind: str, id: str) -> str:
+    """The name of the part of a kind that a part links to, or for ``""`` the package itself; empty for no such link."""
+    folder, _, name = part.rpartition("/")
+    links = posixpath.join(folder, "_rels", f"{name}.rels")
+    for link in _parsed(package, links, id).iterfind("{*}Relationship") if links in package else ():
+        if link.get("Type", "").endswith(f"/{kind}"):
+            return posixpath.normpath(posixpath.join("/", folder, link.get("Target", ""))).lstrip("/")
+    return ""
 
 
 def _paragraphs(body: _Element) -> Iterator[tuple[str, bool]]:
@@ -75,9 +87,8 @@ def _is_kept(element: _Element) -> bool:
     return not _DELETED.intersection(_around(element))
 
 
-def _add_notes(blocks: Blocks, package: Package, body: _Element, kind: str, id: str) -> None:
+def _add_notes(blocks: Blocks, package: Package, body: _Element, kind: str, part: str, id: str) -> None:
     """Adds the notes of a kind that the text refers to; what it does not refer to is no note, such as their rule."""
-    part = f"word/{kind}s.xml"
     if part not in package:
         return
     notes = {_id(note): note for note in _parsed(package, part, id).iter(f"{{*}}{kind}")}
