@@ -554,6 +554,7 @@ def docx_with(document_xml: bytes) -> bytes:
         ("no.srt", b"\x00\x01", "cut.srt|no.srt"),
         ("no.srt", b"Only prose, no cues at all.", "no subtitle|no subtitles"),
         ("no.eml", b"\n\nno header", "is no e-mail"),
+        ("a.rtf", rb"{\rtf1\ansi\f0\fs24 They lie.}", "is RTF, whose commands would be taken for words"),
         ("blank.html", b"<html><body></body></html>", "no article was found"),
         ("large.html", b"<p>" * 400_000, "has more than 1,000,000 bytes"),
     ],

@@ -205,4 +205,6 @@ def _reader(kind: str) -> Callable[..., Document]:
 
 
 def _read_text(data: bytes, *, id: str, limits: Limits) -> Document:
+    if data.startswith(b"{\\rtf"):  # the bytes of a text, and none that a person wrote
+        raise InputError(f"{id}: is RTF, whose commands would be taken for words: save it as .docx, or as text")
     return read_bytes(data, id=id)
