@@ -230,6 +230,16 @@ def test_how_findings_came_about_survives(source: Path, tmp_path: Path, capfdbin
     assert [after[key] for key in ("tool", "model", "settings")] == [before[k] for k in ("tool", "model", "settings")]
 
 
+@pytest.mark.parametrize("name", ["brat", "conll", "csv", "corpus", "label-studio", "web-annotation"])
+def test_that_how_findings_came_about_does_not_survive_is_told(source: Path, tmp_path: Path, capfdbinary, name: str):
+    code, _, err = run(capfdbinary, source, tmp_path / "out", "--to", name)
+    told = f"out: {name} does not hold all of how findings came about: keep model and settings elsewhere"
+    assert (code, told in err) == (0, True)
+    texts = ("--texts", source) if name in NEED_TEXTS else ()
+    _, _, err = run(capfdbinary, tmp_path / "out", tmp_path / "back", "--from", name, "--to", "conll", *texts)
+    assert "came about" not in err  # nobody knows any more
+
+
 def test_an_empty_file_and_a_broken_line_are_one_line(source: Path, tmp_path: Path, capfdbinary):
     (tmp_path / "empty.json").write_bytes(b"")
     code, _, err = run(capfdbinary, tmp_path / "empty.json", tmp_path / "out.csv")

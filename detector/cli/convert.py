@@ -65,7 +65,7 @@ def command(
         given = FORMATS[source_format] if source_format else format_of_input(path)
         documents = list(apart(read_format(given, path, known), target, wanted.files, read=read))
         provenances = provenances_in(path, given, len(documents))
-    for loss in losses(documents, wanted):
+    for loss in losses(documents, provenances, wanted):
         streams.say(f"warning: {target}: {loss}")
     write(documents, provenances, wanted, target)
     n_spans = sum(len(document.spans) for document in documents)
@@ -99,7 +99,7 @@ def read_texts(path: Path) -> Iterator[Document]:
         yield item
 
 
-def losses(documents: Sequence[Document], wanted: FileFormat) -> Iterator[str]:
+def losses(documents: Sequence[Document], provenances: Sequence[Provenance], wanted: FileFormat) -> Iterator[str]:
     """What a format has no room for and these documents have, a sentence each."""
     spans = [span for document in documents for span in document.spans]
     has_texts = "text" in wanted.holds
@@ -123,6 +123,8 @@ def losses(documents: Sequence[Document], wanted: FileFormat) -> Iterator[str]:
     if n_meta and "meta" not in wanted.holds:
         came = f"what came with {counted(n_meta, 'document')} is left out"
         yield f"{wanted.name} holds nothing but {'text and ' if has_texts else ''}findings: {came}"
+    if wanted.stated is None and any(provenance.model_name for provenance in provenances):
+        yield f"{wanted.name} does not hold all of how findings came about: keep model and settings elsewhere"
 
 
 def write(documents: Sequence[Document], provenances: Sequence[Provenance], wanted: FileFormat, target: Path) -> None:
