@@ -446,10 +446,11 @@ def test_version():
     assert done.stdout.decode() == f"detector {detector.__version__}\n"
 
 
-def test_a_reader_that_goes_away_ends_the_command_quietly():
+@pytest.mark.parametrize("asked", ["techniques", "--help", "--version"])
+def test_a_reader_that_goes_away_ends_the_command_quietly(asked: str):
     reading, writing = os.pipe()
     os.close(reading)
-    done = process("techniques", stdout=writing)
+    done = process(asked, stdout=writing)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
 

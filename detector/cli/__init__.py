@@ -29,7 +29,7 @@ from detector.cli import (
     techniques,
     train,
 )
-from detector.cli.streams import say
+from detector.cli.streams import PIPE_CLOSED, say
 from detector.errors import DetectorError
 
 app = typer.Typer(
@@ -60,6 +60,7 @@ app.command("calibrate")(calibrate.command)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of this process, or these arguments, and exit with the code that the module names."""
+    out = sys.stdout
     try:
         app(None if arguments is None else list(arguments), prog_name="detector")
     except DetectorError as error:
@@ -69,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except SystemExit as stop:
         if stop.code == 130:
             _interrupted()
+        if sys.stdout is not out:  # typer puts another in its place where the reader of its help went away
+            sys.exit(PIPE_CLOSED)
         raise
     except Exception as error:
         if os.environ.get("DETECTOR_TRACEBACK"):

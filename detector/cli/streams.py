@@ -19,7 +19,7 @@ from detector.report.visible import visible
 
 STANDARD_OUTPUT = "-"
 PIPE_WIDTH = 100
-_PIPE_CLOSED = 141  # what a shell reports for a program that a closed pipe has ended
+PIPE_CLOSED = 141  # what a shell reports for a program that a closed pipe has ended
 
 Write = Callable[[str | bytes], None]
 
@@ -54,7 +54,7 @@ def emit(piece: str | bytes) -> None:
         _write(sys.stdout.buffer, piece, place="standard output", encoding=encoding)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would complain
-        raise typer.Exit(_PIPE_CLOSED) from None
+        raise typer.Exit(PIPE_CLOSED) from None
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def _write_through(stream: BinaryIO, piece: str | bytes, *, place: str) -> None:
     except BrokenPipeError:
         with suppress(OSError):  # closing tries once more to write
             stream.close()
-        raise typer.Exit(_PIPE_CLOSED) from None
+        raise typer.Exit(PIPE_CLOSED) from None
 
 
 def _write(stream: BinaryIO, piece: str | bytes, *, place: str, encoding: str = "utf-8") -> None:
