@@ -1,7 +1,9 @@
 """The command line: whole outputs, one-line errors, exit codes, and what it may import."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -583,6 +585,24 @@ def test_what_is_open_already_is_written_to_and_not_replaced(tmp_path: Path):
     with (tmp_path / "log").open("ab") as log:
         subprocess.run(line, stdout=log, check=True)
     assert (tmp_path / "log").read_text() == "precious\nfound\n"
+
+
+def test_a_file_that_cannot_be_replaced_is_filled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A file that is mounted by itself, as into a container, refuses another in its place."""
+
+    def busy(*args: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(os, "replace", busy)
+    file = tmp_path / "out"
+    file.write_text("what an older run has found")
+    with streams.output(str(file)) as write:
+        write("found")
+    assert (file.read_text(), [*tmp_path.iterdir()]) == ("found", [file])
+    monkeypatch.setattr(shutil, "copyfile", busy)
+    with pytest.raises(InputError, match=f"--output {file}: cannot be written"), streams.output(str(file)) as write:
+        write("found again")
+    assert [*tmp_path.iterdir()] == [file]
 
 
 def test_a_reader_that_leaves_a_named_pipe_ends_the_program_quietly(tmp_path: Path):

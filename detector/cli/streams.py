@@ -80,7 +80,7 @@ def output(path: str | None, *, worth: Callable[[], bool] = lambda: True) -> Ite
             n_bytes = stream.tell()
             stream.close()
             if n_bytes or worth():
-                os.replace(part, target)
+                _put(part, target, shown=path)
         finally:
             part.unlink(missing_ok=True)
 
@@ -149,6 +149,17 @@ def _is_descriptor(path: str) -> bool:
 def _exists(file: Path, *, shown: str) -> bool:
     try:
         return file.exists()
+    except OSError as error:
+        raise InputError(f"--output {shown}: cannot be written ({error.strerror}): name a file of yours") from None
+
+
+def _put(part: Path, target: Path, *, shown: str) -> None:
+    """Gives a whole file its name; a file that cannot be replaced, such as one mounted by itself, is filled anew."""
+    with suppress(OSError):
+        os.replace(part, target)
+        return
+    try:
+        shutil.copyfile(part, target)
     except OSError as error:
         raise InputError(f"--output {shown}: cannot be written ({error.strerror}): name a file of yours") from None
 
