@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 from detector.errors import ConfigError, TechniqueError
 from detector.quotes import document_quotations, quotation_of
-from detector.spans import Document, Span
+from detector.spans import Document, Span, merge_ranges
 from detector.techniques import NAMES, families, members, technique
 
 QUOTES = ("mark", "skip", "only")
@@ -60,8 +61,8 @@ class Selection:
     def apply(self, document: Document) -> Document:
         """The document with only the spans that are kept."""
         kept = [span for span in document.spans if self._keeps(span)]
-        if kept and (ranges := self._left_out(document.text)):
-            kept = [span for span in kept if not any(a < span.end and span.start < b for a, b in ranges)]
+        if kept and (ranges := merge_ranges(self._left_out(document.text))):
+            kept = [span for span in kept if not _touches(span, ranges)]
         if kept and self.quotes != "mark":
             quoted = document_quotations(document)
             kept = [s for s in kept if (quotation_of(s, quoted) is not None) == (self.quotes == "only")]
@@ -150,6 +151,12 @@ def technique_names(given: Iterable[str]) -> tuple[str, ...]:
     """The slugs, each once, of names given one by one or in lists with commas; raises TechniqueError for others."""
     names = (name for item in given for name in item.split(",") if name.strip())
     return tuple(dict.fromkeys(technique(name.strip()).name for name in names))
+
+
+def _touches(span: Span, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether a span shares a character with one of these ranges, which are in order and do not overlap."""
+    i = bisect.bisect_left(ranges, (span.end,)) - 1
+    return i >= 0 and ranges[i][1] > span.start
 
 
 def _folded(name: str) -> str:

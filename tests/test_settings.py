@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_cli import ScriptedDetector, process
 
 from detector.cli import annotate, main
@@ -89,6 +92,23 @@ def test_a_text_may_switch_the_detector_off():
     text = "aaaa<!-- detector: off -->bbbb<!--detector:on-->cccc<!-- detector: off -->dddd".ljust(90)
     kept = Selection().apply(Document("a", text, spans)).spans
     assert {text[span.start] for span in kept} == {"a", "c"}
+
+
+@given(st.text("ab ", max_size=40), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6)), max_size=12), st.data())
+def test_what_touches_a_match_is_left_out(text: str, places: list[tuple[int, int]], data: st.DataObject):
+    spans = tuple(Span(min(start, len(text)), min(start + n, len(text)), "doubt") for start, n in places)
+    patterns = data.draw(st.lists(st.sampled_from(["a", "a+", "b.", r"\w+", "(?:a b)+"]), max_size=2))
+    matches = [match.span() for pattern in patterns for match in re.finditer(pattern, text)]
+    kept = tuple(span for span in spans if not any(a < span.end and span.start < b for a, b in matches))
+    assert Selection(ignore_patterns=tuple(patterns)).apply(Document("a", text, spans)).spans == kept
+
+
+def test_many_matches_beside_many_findings_take_no_time():
+    text = "They lie, " * 20_000
+    spans = tuple(Span(i + 5, i + 8, "doubt") for i in range(0, len(text), 10))
+    started = time.process_time()
+    assert Selection(ignore_patterns=(",",)).apply(Document("a", text, spans)).spans == spans
+    assert time.process_time() - started < 5
 
 
 def test_totals_with_and_without_quotations(run: Run):
