@@ -444,6 +444,16 @@ def test_the_command_writes_to_standard_output_without_a_name(run, tmp_path: Pat
     assert (code, out) == (0, article_page(DOCUMENT, PROVENANCE, created=DAY))
 
 
+def test_options_that_change_nothing_in_json_are_told(run, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(command, "load_detector", lambda folder, **_: Scripted())
+    saved(tmp_path, "a.json", DOCUMENT)
+    (tmp_path / "a.txt").write_text("They want to destroy everything we love.")
+    code, _, err = run("a.json", "--strictness", "strict", "--model", "x", "-o", "report.html")
+    assert (code, err.count("\n")) == (0, 1)
+    assert err.startswith("warning: --strictness, --model: no effect on findings that are in a file already")
+    assert run("a.txt", "--strictness", "strict", "-o", "report.html") == (0, "", "")
+
+
 def test_the_command_compares(run, tmp_path: Path):
     saved(tmp_path, "a.json", DOCUMENT)
     saved(tmp_path, "b.json", OTHER)

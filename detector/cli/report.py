@@ -109,6 +109,10 @@ def command(
         why=why,
     )
     make(paths, source, output, glob=value["glob"], compare=compare)
+    given = {"--strictness": strictness, "--why": why or None, "--model": model, "--backend": backend}
+    idle = ", ".join(flag for flag, one in given.items() if one is not None)
+    if idle and source.has_stated:
+        streams.say(f"warning: {idle}: no effect on findings that are in a file already: annotate the texts again")
     if source.failures.n_failed:
         raise typer.Exit(2)
 
@@ -136,7 +140,8 @@ def make(paths: Sequence[str], source: Source, output: str | None, *, glob: str,
 class Source:
     """Where results come from: JSON as it is, articles through the detector, which is loaded for the first of them.
 
-    Articles that cannot be read are told of, counted in ``failures``, and left out.
+    Articles that cannot be read are told of, counted in ``failures``, and left out. ``has_stated``: findings of a file
+    are among the results.
     """
 
     def __init__(
@@ -158,6 +163,7 @@ class Source:
         self.guard = guard
         self.why = why
         self.failures = Failures()
+        self.has_stated = False
 
     def files(self, paths: Sequence[str]) -> Iterator[Result]:
         """The results of these files in order; neighbouring articles go through the detector together."""
@@ -188,12 +194,15 @@ class Source:
     def _scored(self, folder: str) -> Iterator[Result]:
         if is_unfinished(folder):
             streams.say(f"{folder}: {UNFINISHED}")
+        self.has_stated = True
         yield from read_scored(folder)
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
         for file in files:
             try:
-                yield from read_result_file(file)
+                for result in read_result_file(file):
+                    self.has_stated = True
+                    yield result
             except InputError as error:
                 self.failures.report([error])
 
