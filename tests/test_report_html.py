@@ -513,6 +513,7 @@ def test_annotate_writes_pages_too(tmp_path: Path, monkeypatch):
         (["results", "-o", "a.json"], "is a file: name a new folder"),
         (["a.json", "results", "-o", "x.html"], "is a folder among files"),
         (["empty", "-o", "out"], "no file in this folder matches"),
+        (["a.json", "-o", "page.pdf"], "--output page.pdf: .pdf files are read, not written: take .html"),
     ],
 )
 def test_errors_are_one_line(run, tmp_path: Path, arguments: list[str], complaint: str):

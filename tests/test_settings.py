@@ -281,6 +281,14 @@ def test_the_suffix_of_the_output_means_a_format(run: Run, tmp_path: Path, name:
     assert (tmp_path / name).read_bytes().startswith(b"They are")
 
 
+def test_a_file_that_others_could_not_open_is_not_written(run: Run, tmp_path: Path):
+    for name in ("out.pdf", "out.DOCX"):
+        code, _, err = run("annotate", "a.txt", "-o", name)
+        assert (code, err.count("\n"), (tmp_path / name).exists()) == (2, 1, False)
+        assert "files are read, not written: take .html" in err
+    assert run("annotate", "a.txt", "-o", "out.md")[0] == 0
+
+
 @pytest.mark.parametrize("name", ["brat", "ptc-corpus"])
 def test_folders_need_a_name(run: Run, tmp_path: Path, name: str):
     code, _, err = run("annotate", "a.txt", "-f", name)

@@ -312,6 +312,7 @@ def _by_suffix(output: str) -> str | None:
     from detector.writers.catalogue import format_of_output
 
     found = format_of_output(output)
+    inputs.check_written(output)
     return found.name if found else None
 
 

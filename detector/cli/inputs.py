@@ -74,6 +74,15 @@ def sources(*, kind: str | None, fetch: bool, allow_private: bool, max_size: int
     return Sources(str(kind) if kind else None, fetch, allow_private, limits)
 
 
+def check_written(output: str | None) -> None:
+    """Raises ConfigError for a file whose suffix means a kind that is read and not written, such as a PDF."""
+    from detector.readers.sources import SUFFIXES
+
+    suffix = Path(output or "").suffix.lower()
+    if SUFFIXES.get(suffix, "text") not in ("text", "html"):
+        raise ConfigError(f"--output {output}: {suffix} files are read, not written: take .html, to read and to print")
+
+
 class Failures:
     """Counts the inputs that failed, and tells each on standard error."""
 

@@ -128,6 +128,7 @@ def make(paths: Sequence[str], source: Source, output: str | None, *, glob: str,
             write_corpus(results if first is None else chain([first], results), paths[0], output)
         return
     streams.check_apart(output, paths)
+    inputs.check_written(output)
     shown = list(source.files(paths))
     if not shown or (compare and source.failures.n_failed):
         return
