@@ -334,6 +334,14 @@ def test_mail_is_subject_and_text(tmp_path: Path):
     assert (document.meta["date"], document.meta["attachments"]) == ("2024-03-05", ["plan.png"])
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+@pytest.mark.parametrize("stated", ["iso-8859-1", "US-ASCII"])
+def test_mail_whose_latin_1_is_none_keeps_its_quotation_marks(tmp_path: Path, stated: str, encoding: str):
+    mail = f"Subject: News\nContent-Type: text/plain; charset={stated}\n\n“It’s a lie,” said Zoé."
+    document = read_bytes_as(tmp_path, "a.eml", mail.encode(encoding))
+    assert document.text == "News\n\n“It’s a lie,” said Zoé."
+
+
 def test_mail_that_is_only_html(tmp_path: Path):
     document = read_bytes_as(tmp_path, "a.eml", message("html").as_bytes())
     assert document.text == "Re: the bridge – now\n\nThey lie.\n\nNever!"

@@ -27,9 +27,8 @@ _ARTICLE = Dialect(
 )
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 _XML = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
-_MEANT = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252"}
 # What could be read so far is in no such encoding: browsers take it for UTF-8, too.
-_MEANT |= dict.fromkeys(("utf-16", "utf-16le", "utf-16be", "utf-32"), "utf-8")
+_MEANT = dict.fromkeys(("utf-16", "utf-16le", "utf-16be", "utf-32"), "utf-8")
 
 
 def read_html(data: bytes, *, id: str, limits: Limits, charset: str | None = None, url: str | None = None) -> Document:
@@ -73,7 +72,7 @@ def _add_headline(blocks: Blocks, page: Any) -> None:
 
 
 def _declared(data: bytes) -> str | None:
-    """The encoding that the page states in its first bytes; Latin-1 is what pages say that mean Windows-1252."""
+    """The encoding that the page states in its first bytes."""
     found = _CHARSET.search(data, 0, 4096)
     name = found[1].decode("ascii").lower() if found else None
     return _MEANT.get(name, name) if name else None

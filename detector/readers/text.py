@@ -31,6 +31,9 @@ _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 
+# What servers, pages and mail call so by default: it is UTF-8, or has the quotation marks of Windows-1252.
+_LATIN_1 = frozenset({"iso-8859-1", "iso8859-1", "latin-1", "latin1", "us-ascii", "ascii"})
+
 # What texts are really saved in; a guess among all that Python knows would often be an exotic one.
 _GUESSES = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "iso8859_2", "iso8859_15"),
@@ -92,7 +95,8 @@ def decode_text(data: bytes, *, id: str, declared: str | None = None) -> tuple[s
     InputError, with ``id`` as the place, for bytes that are text in no encoding.
     """
     marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    for encoding in filter(None, (marked or declared, "utf-8")):
+    loosely = not marked and declared is not None and declared.lower() in _LATIN_1
+    for encoding in ("utf-8", "cp1252") if loosely else filter(None, (marked or declared, "utf-8")):
         try:
             return data.decode(encoding), encoding, []
         except UnicodeDecodeError as problem:
