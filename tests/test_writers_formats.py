@@ -11,12 +11,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detector.cli.formats import AnnotationFormat, ConvertFormat
 from detector.errors import CorpusError, DetectorError, InputError
 from detector.spans import Document, Span
 from detector.techniques import NAMES
 from detector.writers.brat import file_name
+from detector.writers.carried import id_of, uri_of
 from detector.writers.catalogue import FORMATS, format_of_input, read_format
 from detector.writers.conll import tokens
 from detector.writers.label_studio import labelling_setup
@@ -368,6 +371,19 @@ def test_web_annotations_find_their_quotes_by_either_selector():
         found = TEXT.index(quote["prefix"] + quote["exact"] + quote["suffix"]) + len(quote["prefix"])
         assert (found, quote["exact"]) == (span.start, DOCUMENT.quote(span))
         assert [body["value"] for body in item["body"]] == span.technique.split("+")
+
+
+@given(st.text(max_size=30) | st.text("ab:/?#%20é ", max_size=30).map("https://".__add__))
+def test_an_id_comes_back_from_its_uri(id: str):
+    assert uri_of(id).isascii()
+    assert id_of(uri_of(id)) == id
+
+
+def test_what_was_found_in_a_fetched_page_names_its_address():
+    page = replace(DOCUMENT, id="https://example.org/news?id=1&x=%20#top")
+    (artifact,) = json.loads(written("sarif", [page]))["runs"][0]["artifacts"]
+    assert artifact["location"]["uri"] == page.id
+    assert {item["target"]["source"] for item in json.loads(written("web-annotation", [page]))["items"]} == {page.id}
 
 
 def test_a_ptc_submission_has_the_names_of_its_task():

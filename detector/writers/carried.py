@@ -7,15 +7,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from detector.errors import CorpusError, InputError, TechniqueError
 from detector.quotes import document_quotations
+from detector.readers.text import is_address
 from detector.spans import Document, Span, text_hash
 from detector.techniques import NAMES, join, technique
 
 Texts = Mapping[str, Document]
 """Documents by id: the texts for formats that do not hold them."""
 _LARGEST = 2**63 - 1  # that Parquet can hold
+_IN_ADDRESSES = "/%:?#[]@!$&'()*+,;="
 
 
 def utf8(text: str, *, place: str) -> bytes:
@@ -26,6 +29,21 @@ def utf8(text: str, *, place: str) -> bytes:
         raise InputError(
             f"{place}: character {error.start} is half a surrogate pair, which this format cannot hold: write JSON"
         ) from None
+
+
+def uri_of(id: str) -> str:
+    """The id as a URI: an address as it is, anything else as a relative one, from which `id_of` gives it back.
+
+    >>> uri_of("https://example.org/a?b=c"), uri_of("news/a b.txt")
+    ('https://example.org/a?b=c', 'news/a%20b.txt')
+    """
+    data = id.encode("utf-8", "surrogatepass")
+    return id if is_address(id) and quote(data, safe=_IN_ADDRESSES) == id else quote(data, safe="/")
+
+
+def id_of(uri: str) -> str:
+    """The id that `uri_of` made this of."""
+    return uri if is_address(uri) else unquote(uri, errors="surrogatepass")
 
 
 def slug_for(name: object, *, place: str) -> str:

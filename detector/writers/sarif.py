@@ -12,11 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 from detector.spans import Document, LineIndex, text_hash
 from detector.techniques import NAMES, members, technique
-from detector.writers.carried import checked, loaded_json, reading
+from detector.writers.carried import checked, id_of, loaded_json, reading, uri_of
 from detector.writers.json import dumps, span_records
 from detector.writers.provenance import Provenance
 
@@ -57,7 +56,7 @@ def read_sarif(path: Path) -> Iterator[Document]:
                 place = result["locations"][0]["physicalLocation"]["artifactLocation"]
                 results[place["index"]].append(result)
             for index, artifact in enumerate(run["artifacts"]):
-                id, text = unquote(artifact["location"]["uri"], errors="surrogatepass"), artifact["contents"]["text"]
+                id, text = id_of(artifact["location"]["uri"]), artifact["contents"]["text"]
                 meta = artifact.get("properties", {})
                 document = Document(id, text, meta=meta.get("meta", {}), n_read=meta.get("n_characters_read"))
                 spans = [_span(result, document.text, f"{path}: {id}") for result in results[index]]
@@ -97,7 +96,7 @@ def _artifact(document: Document) -> dict[str, Any]:
     if document.n_read is not None:
         properties["n_characters_read"] = document.n_read
     return {
-        "location": {"uri": quote(document.id.encode("utf-8", "surrogatepass"), safe="/")},
+        "location": {"uri": uri_of(document.id)},
         "contents": {"text": document.text},
         "encoding": "utf-8",
         "hashes": {"sha-256": text_hash(document.text).removeprefix("sha256:")},
@@ -108,7 +107,7 @@ def _artifact(document: Document) -> dict[str, Any]:
 def _results(document: Document, index: int) -> Iterator[dict[str, Any]]:
     lines = LineIndex(document.text)
     seen: Counter[str] = Counter()
-    uri = quote(document.id.encode("utf-8", "surrogatepass"), safe="/")
+    uri = uri_of(document.id)
     for span in span_records(document):
         end_line, end_column = lines.position(span["end"])
         region = {

@@ -1,7 +1,7 @@
 """W3C Web Annotation (JSON-LD): a page of annotations, each with a quote and a position selector.
 
-Positions are code points, as the recommendation counts characters. ``source`` is the id as a relative address. The
-texts are not in it: reading it back needs them.
+Positions are code points, as the recommendation counts characters. ``source`` is the address of a page that was
+fetched, else the id as a relative address. The texts are not in it: reading it back needs them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 from detector.errors import CorpusError
 from detector.spans import Document, Span
 from detector.techniques import members
-from detector.writers.carried import Texts, checked, loaded_json, reading, slug_for, text_of
+from detector.writers.carried import Texts, checked, id_of, loaded_json, reading, slug_for, text_of, uri_of
 from detector.writers.json import dumps, span_records
 from detector.writers.provenance import Provenance
 
@@ -44,7 +43,7 @@ def read_web_annotation(path: Path, texts: Texts | None = None) -> Iterator[Docu
     spans: dict[str, dict[Span, None]] = {}
     with reading(path, "a page of Web Annotations"):
         for item in page["items"]:
-            id = unquote(item["target"]["source"], errors="surrogatepass")
+            id = id_of(item["target"]["source"])
             place = f"{path}: {item.get('id', id)!r:.60}"
             text = text_of(id, texts, place=place).text
             selectors = {selector["type"]: selector for selector in item["target"]["selector"]}
@@ -69,7 +68,7 @@ def _annotation(document: Document, span: Span, record: dict[str, Any]) -> dict[
         "body": bodies,
         "confidence": record["confidence"],
         "target": {
-            "source": quote(document.id.encode("utf-8", "surrogatepass"), safe="/"),
+            "source": uri_of(document.id),
             "selector": [
                 {
                     "type": "TextQuoteSelector",
