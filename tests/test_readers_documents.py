@@ -382,6 +382,16 @@ def test_notes_of_a_word_document_come_after_its_text(tmp_path: Path):
         assert place_of(document, Span(start, start + 3, "doubt")) == place
 
 
+def test_a_paragraph_whose_end_was_deleted_goes_on_in_the_next(tmp_path: Path):
+    ended = "<w:p>{}<w:r><w:t>{}</w:t></w:r></w:p>"
+    gone = "<w:pPr><w:rPr><w:del/></w:rPr></w:pPr>"
+    row = "<w:tr><w:tc><w:p><w:r><w:t>cell</w:t></w:r></w:p></w:tc></w:tr>"
+    body = ended.format("", "One.") + ended.format(gone, "") + ended.format(gone, "They ") + ended.format("", "lie.")
+    body += ended.format(gone, "To us") + row + ended.format(gone, "all.")
+    document = docx_with(f'<w:document xmlns:w="w"><w:body>{body}</w:body></w:document>'.encode())
+    assert read_bytes_as(tmp_path, "a.docx", document).text == "One.\n\nThey lie.\n\nTo us\n\ncell\n\nall."
+
+
 def test_a_word_document_whose_parts_have_other_names_is_read(tmp_path: Path):
     """As Word on the web names them now and then."""
     link = '<Relationships xmlns="x"><Relationship Type="http://x/{}" Target="{}"/></Relationships>'

@@ -62,15 +62,22 @@ def _linked(package: Package, part: str, kind: str, id: str) -> str:
 def _paragraphs(body: _Element) -> Iterator[tuple[str, bool]]:
     """The text of each paragraph or table row, and whether it is a block quote."""
     in_row: set[_Element] = set()
+    begun = ""
     for element in body.iter("{*}p", "{*}tr"):
         if element in in_row or not _is_kept(element):
             continue
         if _name(element) == "tr":
+            yield begun, False
+            begun = ""
             in_row.update(element.iter("{*}p", "{*}tr"))
             cells = (" ".join(_text(p) for p in cell.iter("{*}p") if _is_kept(p)) for cell in _cells(element))
             yield "\t".join(cells), False
+        elif _goes_on(element):
+            begun += _text(element)
         else:
-            yield _text(element), _is_quote(element)
+            yield begun + _text(element), _is_quote(element)
+            begun = ""
+    yield begun, False
 
 
 def _cells(row: _Element) -> Iterator[_Element]:
@@ -85,6 +92,12 @@ def _cells(row: _Element) -> Iterator[_Element]:
 def _is_kept(element: _Element) -> bool:
     """Whether an element is not in what was deleted, or in what Word keeps for programs that cannot show the rest."""
     return not _DELETED.intersection(_around(element))
+
+
+def _goes_on(paragraph: _Element) -> bool:
+    """Whether the end of a paragraph was deleted or moved away, so that the next one goes on with it."""
+    mark = paragraph.find("{*}pPr/{*}rPr")
+    return mark is not None and any(_name(change) in _DELETED for change in mark)
 
 
 def _add_notes(blocks: Blocks, package: Package, body: _Element, kind: str, part: str, id: str) -> None:
