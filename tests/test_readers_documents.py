@@ -72,6 +72,16 @@ def test_markdown_keeps_its_marks():
     assert read_one(file).text == file.read_bytes().decode()
 
 
+def test_what_is_quoted_or_code_inside_a_paragraph_stays_in_it(tmp_path: Path):
+    paragraph = "<p>They say <q>we <b>all</b> lie</q>, and <code>x</code> is what they mean by that, as ever.</p>"
+    other = "<p>They want to destroy everything that we love, and nobody has asked us about it at all.</p>"
+    quote = "<blockquote>It is a disgrace and an insult, and all of it was planned long ago.</blockquote>"
+    page = f"<html><body><article>{other}{paragraph}{quote}</article></body></html>"
+    document = read_bytes_as(tmp_path, "a.html", page.encode())
+    assert "\n\nThey say “we all lie”, and x is what they mean by that, as ever.\n\n" in document.text
+    assert [one.partition(" ")[0] for one in ranges(document, "block_quotes")] == ["It"]
+
+
 def test_a_page_has_its_metadata_and_no_navigation(tmp_path: Path):
     page = """<html><head><title>Budget row | The Daily Example</title><meta name="author" content="Jane Roe">
       <meta property="og:site_name" content="The Daily Example">

@@ -42,6 +42,7 @@ def read_html(data: bytes, *, id: str, limits: Limits, charset: str | None = Non
     blocks = Blocks()
     if page is not None:
         _add_headline(blocks, page)
+        _keep_in_line(page.body)
         add_markup(blocks, page.body, _ARTICLE)
     if not blocks.text:
         raise InputError(f"{id}: no article was found in this page: save its text, or give the page of one article")
@@ -69,6 +70,15 @@ def _add_headline(blocks: Blocks, page: Any) -> None:
     title = one_line(page.title or "")
     if title and title.casefold() != first.casefold():
         blocks.add(title)
+
+
+def _keep_in_line(body: Any) -> None:
+    """Makes a quotation or code in a paragraph words of it; the former in quotation marks, as a browser shows it."""
+    for element in list(body.iter("quote", "code")):
+        if element.getparent().tag in ("p", "head"):
+            if element.tag == "quote" and (element.text or "")[:1] not in ('"', "“"):
+                element.text, element.tail = f"“{element.text or ''}", f"”{element.tail or ''}"
+            element.tag = "hi"
 
 
 def _declared(data: bytes) -> str | None:
