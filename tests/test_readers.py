@@ -170,6 +170,14 @@ def test_a_pattern_that_finds_nothing_is_refused(tmp_path: Path, glob: str, mess
         find_files(tmp_path.as_posix(), glob=glob)
 
 
+def test_what_no_person_put_into_a_folder_is_passed_over(tmp_path: Path):
+    make_files(tmp_path)
+    for name in ("._a.txt", "~$b.txt", "inner.txt/._d.txt"):
+        (tmp_path / name).write_bytes(bytes(9))
+    root = tmp_path.as_posix()
+    assert find_files(root, glob="**/*.txt") == [f"{root}/a.txt", f"{root}/b.txt", f"{root}/inner.txt/d.txt"]
+
+
 def test_an_empty_path_is_not_the_working_folder():
     with pytest.raises(InputError, match="an empty path names no file"):
         find_files("")

@@ -522,6 +522,7 @@ def test_an_archive_is_the_documents_in_it(tmp_path: Path):
         "bad.txt": bytes(9),
         "picture.png": b"\x89PNG",
         "__MACOSX/._a.txt": b"junk",
+        "b/~$two.docx": b"junk",
         "../escape.txt": b"Up.",
         "inner.zip": inner,
     }

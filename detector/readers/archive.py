@@ -43,6 +43,6 @@ def _part(package: Package, name: str, *, id: str, depth: int, read: ReadPart) -
 
 
 def _is_document(name: str, known: tuple[str, ...]) -> bool:
-    """Whether a file is one that a person put there: of a known kind, and not a hidden one or the Finder's."""
+    """Whether a file is one that a person put there: of a known kind, and no hidden one, the Finder's or Office's."""
     parts = [part for part in name.split("/") if part != "."]
-    return name.lower().endswith(known) and not any(part.startswith((".", "__MACOSX")) for part in parts)
+    return name.lower().endswith(known) and not any(part.startswith((".", "__MACOSX", "~$")) for part in parts)

@@ -183,6 +183,11 @@ def is_address(path: str) -> bool:
     return "://" in path[:20] and not path.startswith(("/", "."))
 
 
+def is_byproduct(name: str) -> bool:
+    """Whether a file is none that a person put there, but the Finder (``._a.txt``), or Office while a file is open."""
+    return name.startswith(("._", "~$"))
+
+
 def find_files(path: str, *, glob: str = "*.txt") -> list[str]:
     """The files that a PATH argument means: itself, or in a folder the sorted files that match ``glob``.
 
@@ -228,7 +233,7 @@ def find_all(paths: Sequence[str], *, glob: str = "*.txt") -> Iterator[str | Inp
 
 def _matches(folder: Path, glob: str) -> list[str]:
     try:
-        found = [file.as_posix() for file in folder.glob(glob) if not file.is_dir()]
+        found = [file.as_posix() for file in folder.glob(glob) if not (file.is_dir() or is_byproduct(file.name))]
     except (ValueError, NotImplementedError, IndexError):
         raise InputError(f"--glob {glob!r}: is no pattern for files inside a folder: try '**/*.txt'") from None
     except OSError as error:
