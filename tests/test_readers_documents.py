@@ -344,6 +344,12 @@ def test_mail_is_subject_and_text(tmp_path: Path):
     assert (document.meta["date"], document.meta["attachments"]) == ("2024-03-05", ["plan.png"])
 
 
+def test_what_a_message_hides_is_not_read(tmp_path: Path):
+    hidden = '<div style="color: red; DISPLAY:none !important">Preview <b>line</b></div><p hidden>Never</p>'
+    mail = f"Subject: News\nContent-Type: text/html\n\n{hidden}They <span style='display: none'>do not</span> lie."
+    assert read_bytes_as(tmp_path, "a.eml", mail.encode()).text == "News\n\nThey lie."
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
 @pytest.mark.parametrize("stated", ["iso-8859-1", "US-ASCII"])
 def test_mail_whose_latin_1_is_none_keeps_its_quotation_marks(tmp_path: Path, stated: str, encoding: str):

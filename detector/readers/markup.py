@@ -1,7 +1,10 @@
-"""Trees of HTML, XHTML and the like → `Blocks`. White space is shown as a browser would, scripts are left out."""
+"""Trees of HTML, XHTML and the like → `Blocks`. White space is shown as a browser would; scripts are left out, and what
+is hidden, such as the preview line of a newsletter.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -37,6 +40,9 @@ HTML = Dialect(
     left_out=_names("audio canvas head iframe noscript object script select style svg template video"),
     cells=frozenset(["td", "th"]),
 )
+
+
+_NOT_SHOWN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -78,7 +84,7 @@ def _open(walk: _Walk, element: _Element, name: str, dialect: Dialect) -> None:
     elif name in dialect.cells:
         walk.pieces.append(" ")
     walk.n_quotes += name in dialect.quotes
-    if name and name not in dialect.left_out:
+    if _is_read(element, dialect):
         walk.pieces.append(_text(element.text))
 
 
@@ -94,8 +100,14 @@ def _events(root: _Element, dialect: Dialect) -> Iterator[tuple[bool, Any]]:
             stack.pop()
             continue
         yield True, child
-        inside = iter(child) if _name(child) and _name(child) not in dialect.left_out else iter(())
-        stack.append((child, inside))
+        stack.append((child, iter(child) if _is_read(child, dialect) else iter(())))
+
+
+def _is_read(element: Any, dialect: Dialect) -> bool:
+    """Whether what is inside an element is text of the page; not in a comment, a script, or what is hidden."""
+    name = _name(element)
+    hidden = name and (element.get("hidden") is not None or _NOT_SHOWN.search(element.get("style") or ""))
+    return bool(name) and name not in dialect.left_out and not hidden
 
 
 def _name(element: Any) -> str:
