@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -660,10 +661,13 @@ def test_standard_streams_may_be_closed(run: Run, monkeypatch: pytest.MonkeyPatc
     assert out.count("\n") == 2
 
 
-def test_an_archive_without_a_suffix_is_one_document_a_line(run: Run, tmp_path: Path):
+def test_an_archive_without_a_suffix_is_several_documents(run: Run, tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
         archive.writestr("./one.txt", ARTICLE)
         archive.writestr("two.txt", "Plain.")
     code, out, _ = run("annotate", "archive", "-f", "json")
     assert code == 0
     assert [json.loads(line)["id"] for line in out.splitlines()] == ["archive!./one.txt", "archive!two.txt"]
+    _, out, _ = run("annotate", "archive")
+    assert re.findall("^==> (.+) <==$", out, re.MULTILINE) == ["archive!./one.txt", "archive!two.txt"]
+    assert "==>" not in run("annotate", "a.txt")[1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -203,8 +204,8 @@ def annotate_documents(documents: Iterable[Document], detector: Detector, task: 
             elif task.format is AnnotationFormat.JSON and not task.layout.several:
                 _write_pieces(kept, provenance, task, write)  # which sees whether there is one document, or are several
             elif task.format in RENDERERS:
-                for document in kept:
-                    write(RENDERERS[task.format](document, provenance, task.layout))
+                for document, layout in _laid_out(kept, task.layout):
+                    write(RENDERERS[task.format](document, provenance, layout))
             else:
                 _write_pieces(kept, provenance, task, write)
 
@@ -223,6 +224,14 @@ def explained(documents: Iterable[Document], detector: Detector) -> Iterator[Doc
 
     for document in documents:
         yield explain(detector, document)
+
+
+def _laid_out(documents: Iterable[Document], layout: Layout) -> Iterator[tuple[Document, Layout]]:
+    """Each document and its layout: where a second one comes of what looked like one, such as a pipe, are several."""
+    waiting = iter(documents)
+    first = [] if layout.several else list(islice(waiting, 2))
+    seen = replace(layout, several=layout.several or len(first) > 1)
+    yield from ((document, seen) for document in chain(first, waiting))
 
 
 def _render_text(document: Document, provenance: Provenance, layout: Layout) -> str:
