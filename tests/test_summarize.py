@@ -98,6 +98,14 @@ def test_groups_are_values_of_kept_columns(folder: Path):
     assert (nobody.rate, nobody.low, nobody.high) == (None, None, None)
 
 
+@pytest.mark.parametrize("format", list(PartFormat))
+def test_the_name_of_a_folder_is_no_value(tmp_path, format: PartFormat):
+    (tmp_path / "outlet=C").mkdir()
+    results = Results(str(write_results(tmp_path / "outlet=C" / "id=3", GOLD, format=format)))
+    assert results.overview().n_duplicate_ids == 0
+    assert {row.group for row in summarize(results, Question(by=("outlet",)))} == {("A",), ("B",), (NO_VALUE,)}
+
+
 def test_months_are_taken_from_the_date(folder: Path):
     rows = summarize(Results(str(folder)), Question(by=("outlet", "month")))
     groups = [row.group for row in rows if row.kind == "all"]

@@ -169,13 +169,15 @@ class Results:
             raise InputError(f"{self.folder}: holds no part file yet: run `detector score` again")
         if is_url(self.folder):
             self.connection.register_filesystem(file_system(self.folder)[0])
+        # A folder called outlet=A says nothing of what is in the files.
+        options = "hive_partitioning=false"
         files = ", ".join(_string(f"{self.folder.rstrip('/')}/{name}") for name in names)
         if names[0].endswith(".jsonl"):
             columns = ", ".join(f"{_identifier(f.name)}: {_string(_sql_type(f.type))}" for f in arrow_schema(self.keep))
-            options = f"format='newline_delimited', columns={{{columns}}}, maximum_object_size=1000000000"
+            options += f", format='newline_delimited', columns={{{columns}}}, maximum_object_size=1000000000"
             table = f"read_json([{files}], {options})"
         else:
-            table = f"read_parquet([{files}])"
+            table = f"read_parquet([{files}], {options})"
         try:
             self.connection.execute(
                 f"CREATE VIEW results AS SELECT * FROM {table} WHERE n_characters_read = n_characters"
