@@ -478,3 +478,14 @@ def test_texts_are_found_once_and_the_corpus_is_scored(tmp_path: Path, tiny_mode
         main(["review", "a.txt", "--out", os.devnull])
     assert stop.value.code == 2
     assert "name a file that ends with .jsonl" in capsys.readouterr().err
+
+
+def test_the_corpus_of_a_folder_lies_beside_it(tmp_path: Path, monkeypatch):
+    from detector.cli.review import _beside
+
+    (tmp_path / "news").mkdir()
+    monkeypatch.chdir(tmp_path / "news")
+    beside = tmp_path / "news.reviewed.jsonl"
+    assert [_beside(str(name)) for name in (tmp_path / "news", ".", "./")] == [beside] * 3
+    with pytest.raises(InputError, match="/: has no place for the corpus beside it"):
+        _beside("/")

@@ -154,6 +154,7 @@ def _open(address: str) -> None:
 
 
 def _beside(path: str) -> Path:
-    if path == STANDARD_INPUT or is_address(path):
+    named = Path(path) if Path(path).name.strip(".") else Path(path).resolve()  # such as . and ..
+    if path == STANDARD_INPUT or is_address(path) or not named.name:
         raise InputError(f"{path}: has no place for the corpus beside it: name one with --out FILE.jsonl")
-    return Path(path).with_name(f"{Path(path).stem}.reviewed.jsonl")
+    return named.with_name(f"{named.stem}.reviewed.jsonl")
