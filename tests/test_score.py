@@ -870,6 +870,13 @@ def test_the_command_warns_once_of_other_languages(run, tmp_path, guard: str, do
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["quotes"] == "skip"
 
 
+@pytest.mark.parametrize("closed", ["stdin", "stderr"])
+def test_a_stream_that_is_closed_and_not_needed_stops_nothing(run, tmp_path, monkeypatch, closed: str):
+    monkeypatch.setattr(f"sys.{closed}", None)
+    code, _, err = run(str(write_jsonl(tmp_path / "c.jsonl", 3)), "--out", "o")
+    assert (code, err) == (0, "" if closed == "stderr" else "o: 3 documents in 1 part\n")
+
+
 def test_settings_come_from_flags_variables_and_a_file(run, tmp_path, monkeypatch):
     off = "<!-- detector: off -->"
     write_texts(tmp_path / "c.jsonl", *(article(i) for i in range(12)), f"{article(3)}\n{off}\n{article(3)}")
@@ -1009,6 +1016,12 @@ def test_what_a_run_wrote_is_no_part_of_a_corpus(score: Score, tmp_path, monkeyp
             assert (found.n_documents, found.n_errors) == (3, 1), pattern
         shutil.rmtree(corpus / "by-pattern")
     assert len(list(read_records([f"{corpus}/results/*.jsonl"], Columns()))) == 0  # named itself, it is read
+    for name in ("corpus", "corpus/", f"{corpus}/*.jsonl", "corpus/**/*"):
+        with pytest.raises(InputError, match=r"is where the corpus .* lies: name another folder"):
+            score(name, out="corpus")
+    assert not list(corpus.glob("*.json"))
+    (corpus / "c.csv").write_text("text\nThey lie.\n")
+    assert score("corpus/*.csv", out="corpus").n_documents == 1  # nothing that is written there is so called
     for name in ("memory://data", "memory://data/", "memory://data/**/*.jsonl"):
         with pytest.raises(InputError, match=r"--out memory://data/results: lies in the corpus memory://data"):
             score(name, out="memory://data/results")
@@ -1020,6 +1033,15 @@ def test_a_value_that_python_cannot_hold_is_an_error_row(score: Score, tmp_path)
     after = write_jsonl(tmp_path / "z.jsonl", 2)
     summary = score(tmp_path / "far.parquet", after, columns=Columns(keep=("far",)))
     assert (summary.n_documents, summary.n_errors) == (3, 1)
+
+
+def test_a_time_zone_that_is_not_known_is_an_error_row(tmp_path):
+    times = pa.array([0, None], pa.timestamp("us", tz="Mars/Olympus_Mons"))
+    pq.write_table(pa.table({"text": ["They lie.", "They lie."], "date": times}), tmp_path / "t.parquet")
+    far, none = read_records([str(tmp_path / "t.parquet")], Columns(keep=("date",)))
+    assert far.failure is not None
+    assert "a value cannot be read ('Mars/Olympus_Mons')" in far.failure.message
+    assert (none.text, none.kept) == ("They lie.", (None,))
 
 
 def test_kept_values_of_any_type_are_plain_text(tmp_path):
@@ -1040,6 +1062,10 @@ def test_a_column_that_occurs_twice_is_told(score: Score, tmp_path):
     (tmp_path / "twice.csv").write_text("text,id,text\na,1,b\n")
     with pytest.raises(InputError, match="2 columns are called 'text': rename all but one"):
         score(tmp_path / "twice.csv")
+    columns = [pa.array(["1"]), pa.array(["2"]), pa.array(["They lie."])]
+    pq.write_table(pa.Table.from_arrays(columns, ["id", "id", "text"]), tmp_path / "twice.parquet")
+    with pytest.raises(InputError, match="2 columns are called 'id': rename all but one"):
+        score(tmp_path / "twice.parquet")
 
 
 def test_a_slip_in_the_first_command_binds_to_nothing(score: Score, tmp_path):

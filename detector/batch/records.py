@@ -292,7 +292,7 @@ def _parquet_rows(source: Source, columns: Columns, meter: Meter) -> Iterator[Re
 def _parquet_record(name: str, row: int, batch: pa.RecordBatch, i: int, columns: Columns) -> Record:
     try:
         values = {column: batch.column(column)[i].as_py() for column in batch.schema.names}
-    except (ValueError, ArithmeticError, pa.ArrowException) as error:
+    except (ValueError, ArithmeticError, KeyError, pa.ArrowException) as error:  # KeyError: an unknown time zone
         return failed(name, row, "record", f"{name}:{row}: a value cannot be read ({error}): mend the record")
     return _record(name, row, values, columns)
 
@@ -338,7 +338,8 @@ def _dataset_rows(name: str, split: str | None, columns: Columns) -> Iterator[Re
 
 
 def _check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
-    wanted = {"--text-column": (columns.text,), "--id-column": (columns.id,), "--keep": columns.keep}
+    id = columns.id or ("id" if "id" in names else None)
+    wanted = {"--text-column": (columns.text,), "--id-column": (id,), "--keep": columns.keep}
     for option, values in wanted.items():
         for value in values:
             if value is not None and value not in names:

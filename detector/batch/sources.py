@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import itertools
 import os
@@ -15,6 +16,7 @@ from detector.errors import InputError
 
 RUN_LOCK = ".lock"
 """What a run puts into the folder of its results while it writes there."""
+_RESULTS = ("manifest.json", "errors.jsonl", "part-000000.parquet", "part-000000.jsonl")
 
 STANDARD_INPUT = "-"
 DATASET_PREFIX = "hf:"
@@ -204,15 +206,24 @@ def _fixed_part(pattern: str) -> str:
 
 
 def check_outside(out: str, corpus: Sequence[str]) -> None:
-    """Raises InputError where results at a URL would lie among the files of a corpus, and so become part of it.
+    """Raises InputError where results would lie among the files of a corpus, and so become part of it.
 
-    On a local disk such a folder is known by its lock, and passed over.
+    On a local disk a folder inside the corpus is known by its lock, and passed over; only the corpus itself is refused.
     """
-    for name in filter(is_url, corpus):
+    for name in corpus:
         deep = not glob.has_magic(name) or "**" in name
         folder = _fixed_part(name) if glob.has_magic(name) else name.rstrip("/")
-        if deep and f"{out.rstrip('/')}/".startswith(f"{folder}/"):
+        if is_url(name) and deep and f"{out.rstrip('/')}/".startswith(f"{folder}/"):
             raise InputError(f"--out {out}: lies in the corpus {name}: name a folder outside of it")
+        if os.path.realpath(folder) == os.path.realpath(out) and _finds_results(name):
+            raise InputError(f"--out {out}: is where the corpus {name} lies: name another folder")
+
+
+def _finds_results(name: str) -> bool:
+    """Whether a folder, or a pattern, would take in what a run writes there."""
+    if not glob.has_magic(name):
+        return not os.path.isfile(name)
+    return any(fnmatch.fnmatch(result, os.path.basename(name)) for result in _RESULTS)
 
 
 def _url_files(url: str) -> Iterator[Source]:

@@ -169,9 +169,10 @@ def run(job: Job, *, quiet: bool) -> None:
     """Scores a job with progress on standard error; exits with 130 where it was interrupted."""
     from detector.batch.run import score_corpus
 
-    reporter = Reporter(quiet=quiet, terminal=sys.stderr.isatty())
+    reporter = Reporter(quiet=quiet, terminal=sys.stderr is not None and sys.stderr.isatty())
     with stopping() as stop:
-        summary = score_corpus(job, stdin=sys.stdin.buffer, on_progress=reporter.update, stop=stop.is_set)
+        stdin = getattr(sys.stdin, "buffer", None)
+        summary = score_corpus(job, stdin=stdin, on_progress=reporter.update, stop=stop.is_set)
     reporter.clear()
     if not summary.n_documents and summary.first_error:
         raise InputError(f"no document could be scored: {summary.first_error}")
