@@ -5,6 +5,9 @@ import json
 import posixpath
 import random
 import re
+import signal
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -314,3 +317,19 @@ def test_the_command_makes_a_folder_and_makes_it_again(tmp_path: Path, monkeypat
         assert not stop.value.code
         assert len(list((tmp_path / "out" / "documents" / "0001").glob("*.html"))) == n
         assert f"<strong>{n} documents</strong>" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_after_a_kill_the_same_command_makes_the_report(tmp_path: Path):
+    killed = (
+        "import os, signal, sys; from detector.cli.report import write_corpus\n"
+        "write_corpus((os.kill(os.getpid(), signal.SIGKILL) for _ in '1'), 'results', sys.argv[1])"
+    )
+    out = tmp_path / "out"
+    assert subprocess.run([sys.executable, "-c", killed, out], check=False).returncode == -signal.SIGKILL
+    assert list(out.iterdir())
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "r.jsonl").write_text(dumps(annotation(*RESULTS[0])) + "\n")
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(tmp_path / "results"), "-o", str(out)])
+    assert not stop.value.code
+    assert sorted(path.name for path in out.iterdir()) == ["assets", "data", "documents", "index.html"]

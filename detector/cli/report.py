@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from detector.readers.sources import Sources
 
 _MARKER = "assets/report.css"  # a folder that holds this file is one of our reports
+_ASIDE = ".report-"  # how the name of a folder with half a report begins
 
 
 def command(
@@ -245,7 +246,9 @@ def write_corpus(results: Iterable[Result], name: str, output: str | None) -> No
     try:
         _check(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".", suffix=".part", dir=folder) as part:  # an older report stays until the end
+        for left in filter(_is_aside, folder.iterdir()):
+            shutil.rmtree(left)
+        with TemporaryDirectory(prefix=_ASIDE, dir=folder) as part:  # an older report stays until the end
             for path, text in corpus_files(results, name=Path(name).resolve().name, created=today()):
                 file = Path(part) / path
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -267,19 +270,24 @@ def today() -> date:
 
 
 def _check(folder: Path) -> None:
-    """Raises InputError for a folder that holds anything but an older report."""
+    """Raises InputError for a folder that holds anything but a report, or what a killed run has left of one."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output {folder}: is a file: name a new folder")
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).is_file():
+    if folder.exists() and not all(map(_is_aside, folder.iterdir())) and not (folder / _MARKER).is_file():
         raise InputError(f"--output {folder}: is not empty and holds no report: name a new folder")
+
+
+def _is_aside(path: Path) -> bool:
+    """Whether half a report lies here."""
+    return path.name.startswith(_ASIDE) and path.is_dir()
 
 
 def _replace(folder: Path, made: Path) -> None:
     """Puts the pages that were made in the place of those of an older report, of which none is left among them."""
     (folder / "index.html").unlink(missing_ok=True)
-    for name in ("documents", "data", "assets"):
+    for name in ("documents", "data", "assets"):  # what tells that this is a report goes last, and comes first
         shutil.rmtree(folder / name, ignore_errors=True)
-    for part in made.iterdir():
+    for part in sorted(made.iterdir()):
         part.rename(folder / part.name)
 
 
