@@ -395,6 +395,25 @@ def test_several_documents_have_a_list(visit: Callable[..., Desk], tmp_path: Pat
 
 
 @needs_browser
+def test_on_a_phone_the_finding_covers_no_message_and_the_list_stays_in_the_page(
+    visit: Callable[..., Desk], tmp_path: Path
+):
+    service = begin(tmp_path, DOCUMENT, Document("b.txt", "Nothing is here.", n_read=16))
+    one = visit(service, "", viewport={"width": 320, "height": 568})
+    assert one.page.evaluate("document.documentElement.scrollWidth") == 320
+    one.page.get_by_text("A text").click()
+    decided(one, "0 of 3 decided")
+    one.page.keyboard.press("j")
+    box = "document.querySelector('{}').getBoundingClientRect()".format
+    above = f"{box('.finding.chosen')}.bottom < {box('.desk')}.top"
+    one.until(above)
+    one.page.evaluate("document.querySelector('#failure').textContent = 'Not kept. '.repeat(20)")
+    one.page.evaluate("document.querySelector('#failure').hidden = false")
+    one.until(f"{box('#failure')}.height > 50 && {above}")
+    assert service.stop() == 0
+
+
+@needs_browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit: Callable[..., Desk], plain: Service, theme: str):
     one = visit(plain, color_scheme=theme)

@@ -251,6 +251,8 @@
     const act = acts[event.key];
     if (act) { event.preventDefault(); act[1](); }
   });
+  const desk = document.querySelector(".desk");
+  new ResizeObserver(() => document.documentElement.style.setProperty("--desk", desk.offsetHeight + "px")).observe(desk);
   new MutationObserver(allow).observe(document.querySelector("aside.findings"), { subtree: true, attributeFilter: ["class"] });
 
   // The help of the report knows the keys of the report only.
