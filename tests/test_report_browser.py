@@ -633,6 +633,13 @@ def test_axe_finds_nothing_serious_in_an_index(index: Visit, theme: str):
     assert axe(index) == []
 
 
+def test_a_phone_shows_an_index_without_scrolling_sideways(index: Visit):
+    index.page.set_viewport_size({"width": 320, "height": 568})
+    assert index.page.evaluate("document.documentElement.scrollWidth") == 320
+    rates = index.page.get_by_role("region", name="Rates of families and techniques")
+    assert rates.evaluate("region => region.scrollWidth > region.clientWidth")
+
+
 def test_the_index_reads_without_scripting(browser: Any, corpus_folder: Path):
     with browser.new_context(java_script_enabled=False) as context:
         one = Visit(context.new_page())
