@@ -1,6 +1,7 @@
 """A corpus scored: what is read, what is written, resuming, locks, and everything that may be wrong with an input."""
 
 import datetime
+import errno
 import gzip
 import io
 import json
@@ -339,6 +340,30 @@ def test_folders_patterns_and_text_files(score: Score, tmp_path, monkeypatch):
     assert [r.id for r in read_records(["in/*.txt"], Columns())] == ids[:2]
     assert [r.id for r in read_records(["in/**/*.txt"], Columns())] == sorted(ids)
     assert [r.text for r in read_records(["in/b.txt"], Columns(text="body"))] == ["in/b.txt they destroy"]
+
+
+def test_what_cannot_be_looked_into_is_an_error_row(tmp_path, monkeypatch):
+    for name in ("a", "closed", "z"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "t.txt").write_text("They lie.")
+    (tmp_path / "z" / "gone.txt").symlink_to("nowhere.txt")
+    scandir = os.scandir
+
+    def scan(folder: Any) -> Any:
+        if str(folder).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    records = list(read_records([str(tmp_path)], Columns()))
+    assert [(Path(r.source).name, r.failure is None) for r in records] == [
+        ("t.txt", True),
+        ("closed", False),
+        ("gone.txt", False),
+        ("t.txt", True),
+    ]
+    records = list(read_records([f"{tmp_path}/z/*.txt"], Columns()))
+    assert [(Path(r.source).name, r.failure is None) for r in records] == [("gone.txt", False), ("t.txt", True)]
 
 
 def test_urls_are_read_and_written_through_fsspec(score: Score, tmp_path):

@@ -145,10 +145,8 @@ def _sources_of(name: str) -> Iterator[Source]:
 
 def is_saved_dataset(folder: str) -> bool:
     """Whether ``datasets`` saved this folder."""
-    inside = Path(folder)
-    return (inside / "dataset_dict.json").is_file() or (
-        (inside / "state.json").is_file() and (inside / "dataset_info.json").is_file()
-    )
+    several, one = ("dataset_dict.json",), ("state.json", "dataset_info.json")
+    return any(all(os.path.isfile(Path(folder, name)) for name in names) for names in (several, one))
 
 
 def _known(name: str, size: int) -> Source:
@@ -169,17 +167,31 @@ def _some(found: Iterator[Source], name: str) -> Iterator[Source]:
 def _folder_files(folder: str) -> Iterator[Source]:
     """The files in a folder and the folders inside it by name.
 
-    Hidden ones are passed over, and so are pipes and the like, and folders that a run writes its results to.
+    Hidden ones are passed over, and so are pipes and the like, and folders that a run writes its results to. A folder
+    that cannot be looked into is a source that cannot be read.
     """
-    for here, folders, files in os.walk(folder):
+    closed: list[OSError] = []
+    for here, folders, files in os.walk(folder, onerror=closed.append):
+        yield from _closed_folders(closed)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is_results(Path(here, f)))
         for file in sorted(f for f in files if not f.startswith(".")):
-            path = Path(here, file)
-            if os.path.exists(path) and not os.path.isfile(path):
-                continue
-            source = Source.named(path.as_posix(), size=os.path.getsize(path) if os.path.isfile(path) else 0)
+            source = _found(Path(here, file))
             if source is not None:
                 yield source
+    yield from _closed_folders(closed)
+
+
+def _closed_folders(closed: list[OSError]) -> Iterator[Source]:
+    """The folders that could not be looked into, each once."""
+    while closed:
+        yield Source(Path(closed.pop(0).filename).as_posix(), Kind.TEXT)
+
+
+def _found(path: Path) -> Source | None:
+    """The source of a file; None for folders, pipes and the like, and for a suffix of no kind that is read."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        return None
+    return Source.named(path.as_posix(), size=os.path.getsize(path) if os.path.isfile(path) else 0)
 
 
 def _matching_files(pattern: str) -> Iterator[Source]:
@@ -187,10 +199,8 @@ def _matching_files(pattern: str) -> Iterator[Source]:
     root = Path(_fixed_part(pattern))
     for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
         inside = path.relative_to(root).parents[:-1] if path.is_relative_to(root) else ()
-        if not os.path.isfile(path) or any(_is_results(root / folder) for folder in inside):
-            continue
-        source = Source.named(path.as_posix(), size=os.path.getsize(path))
-        if source is not None:
+        source = _found(path)
+        if source is not None and not any(_is_results(root / folder) for folder in inside):
             yield source
 
 
