@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -340,6 +341,20 @@ def test_folders_patterns_and_text_files(score: Score, tmp_path, monkeypatch):
     assert [r.id for r in read_records(["in/*.txt"], Columns())] == ids[:2]
     assert [r.id for r in read_records(["in/**/*.txt"], Columns())] == sorted(ids)
     assert [r.text for r in read_records(["in/b.txt"], Columns(text="body"))] == ["in/b.txt they destroy"]
+
+
+def test_what_would_be_counted_twice_is_refused(score: Score, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    write_jsonl(tmp_path / "in" / "sub" / "c.jsonl", 2)
+    write_jsonl(tmp_path / "d.jsonl", 2)
+    for twice in (["d.jsonl", "./d.jsonl"], ["in", "in/"], ["in/**/*.jsonl", "in/**/*.jsonl"], ["hf:o/n", "hf:o/n"]):
+        with pytest.raises(InputError, match=f"{re.escape(twice[1])}: is named twice: name it once"):
+            score(*twice)
+    for inside in (["in/sub/c.jsonl", "in"], ["in", "in/sub"], [tmp_path, "in/sub/*.jsonl"]):
+        with pytest.raises(InputError, match=r": lies in .*, which is named, too: name one of them"):
+            score(*inside)
+    assert score("in", "d.jsonl").n_documents == 4
 
 
 def test_what_cannot_be_looked_into_is_an_error_row(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from detector.batch.parts import Part, cut_parts
 from detector.batch.pool import InlinePool, Pool, ProcessPool
 from detector.batch.records import Meter, read_records
 from detector.batch.schema import SCHEMA_VERSION
-from detector.batch.sources import STANDARD_INPUT, check_outside, find_sources, total_size
+from detector.batch.sources import STANDARD_INPUT, check_once, check_outside, find_sources, total_size
 from detector.batch.store import Store, open_store
 from detector.batch.work import Receipt, Settings, Task, part_name, read_receipt, receipt_name
 from detector.errors import ConfigError, InputError
@@ -174,6 +174,7 @@ def score_corpus(
     and for a full disk; what is done stays done.
     """
     check_outside(job.out, job.corpus)
+    check_once(job.corpus)
     for _ in find_sources(job.corpus):  # so that a path that is not there is told before any work
         pass
     store = open_store(job.out)

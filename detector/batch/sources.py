@@ -229,6 +229,19 @@ def check_outside(out: str, corpus: Sequence[str]) -> None:
             raise InputError(f"--out {out}: is where the corpus {name} lies: name another folder")
 
 
+def check_once(corpus: Sequence[str]) -> None:
+    """Raises InputError for what a corpus names twice, by itself or by a folder around it: it would count twice."""
+    named: set[str] = set()
+    folders = {os.path.abspath(name) for name in corpus if os.path.isdir(name)}
+    for name in corpus:
+        place = name if is_url(name) or name.startswith(DATASET_PREFIX) else os.path.abspath(name)
+        if place in named:
+            raise InputError(f"{name}: is named twice: name it once")
+        if folders and (around := next((f for f in map(str, Path(place).parents) if f in folders), None)):
+            raise InputError(f"{name}: lies in {around}, which is named, too: name one of them")
+        named.add(place)
+
+
 def _finds_results(name: str) -> bool:
     """Whether a folder, or a pattern, would take in what a run writes there."""
     if not glob.has_magic(name):
