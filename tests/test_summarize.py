@@ -171,6 +171,7 @@ def test_the_table_of_draws_is_a_poisson_distribution():
     [
         (Question(by=("nix",)), "no column 'nix' in .* .there are outlet, date, source.: score with --keep nix"),
         (Question(by=("month",), date_column="day"), "no column 'day' in .*: score with --keep day"),
+        (Question(by=("language",)), "no column 'language' in .*: choose one of these"),
     ],
 )
 def test_a_column_that_was_not_kept_is_named(folder: Path, question: Question, complaint: str):
@@ -201,6 +202,8 @@ def test_too_many_groups_are_refused(folder: Path, monkeypatch):
 def test_what_is_no_result_is_refused(tmp_path, folder: Path):
     with pytest.raises(InputError, match="is no folder of `detector score`"):
         Results(str(tmp_path))
+    with pytest.raises(InputError, match=r"part-000000.parquet: is no folder of `detector score`"):
+        Results(str(folder / "part-000000.parquet"))
     (folder / "part-000001.parquet").write_bytes(b"PAR1 torn")
     with pytest.raises(InputError, match=r"a part file cannot be read .*run `detector score` again to mend it"):
         summarize(Results(str(folder)), Question())

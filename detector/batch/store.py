@@ -71,7 +71,7 @@ class LocalStore:
         """See `Store.read`."""
         try:
             return (self.folder / name).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise InputError(f"{self.folder / name}: cannot be read ({error.strerror}): check the disk") from None

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from detector.batch.results import part_names, read_manifest
-from detector.batch.schema import arrow_schema
+from detector.batch.schema import NAMES_TAKEN, arrow_schema
 from detector.batch.sources import file_system, is_url
 from detector.batch.store import open_store
 from detector.errors import ConfigError, InputError
@@ -160,7 +160,8 @@ class Results:
             return f"coalesce(strftime(TRY_CAST({date} AS TIMESTAMP), '%Y-%m'), '{NO_VALUE}')"
         if column not in (*self.keep, "source"):
             kept = ", ".join((*self.keep, "source"))
-            raise ConfigError(f"no column {column!r} in {self.folder} (there are {kept}): score with --keep {column}")
+            way_out = "choose one of these" if column.casefold() in NAMES_TAKEN else f"score with --keep {column}"
+            raise ConfigError(f"no column {column!r} in {self.folder} to group by (there are {kept}): {way_out}")
         return f"coalesce(nullif({_identifier(column)}, ''), '{NO_VALUE}')"
 
     def _open(self) -> None:
