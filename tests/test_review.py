@@ -508,3 +508,31 @@ def test_the_corpus_of_a_folder_lies_beside_it(tmp_path: Path, monkeypatch):
     assert [_beside(str(name)) for name in (tmp_path / "news", ".", "./")] == [beside] * 3
     with pytest.raises(InputError, match="/: has no place for the corpus beside it"):
         _beside("/")
+
+
+def test_a_text_that_has_changed_is_left_out_and_the_others_are_reviewed(
+    tmp_path: Path, tiny_model_folder: Path, capsys, monkeypatch
+):
+    from detector.cli import review
+
+    monkeypatch.chdir(tmp_path)
+    shown: list[list[str]] = []
+    monkeypatch.setattr(review, "serve", lambda _, these, **__: shown.append([one.document.id for one in these]))
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for changed in (False, True):
+        for name in "abc":
+            words = "nothing" if changed and name == "b" else "everything"
+            (texts / f"{name}.txt").write_text(f"They want to destroy {words} we love.")
+            found = Document(name, words, (Span(0, 4, "doubt"),))
+            with (tmp_path / "found.jsonl").open("a" if name > "a" else "w") as file:
+                file.write(dumps(annotation(found, PROVENANCE)) + "\n")
+        with pytest.raises(SystemExit) as stop:
+            main(["review", "texts", "found.jsonl", "--out", "r.jsonl", "--model", str(tiny_model_folder)])
+        assert stop.value.code == (2 if changed else 0)
+    assert shown == [
+        ["texts/a.txt", "texts/b.txt", "texts/c.txt", "a", "b", "c"],
+        ["texts/a.txt", "texts/c.txt", "a", "c"],
+    ]
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert [line.partition(": the text has changed")[0] for line in errors] == ["error: texts/b.txt", "error: b"]

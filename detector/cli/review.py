@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -93,18 +93,30 @@ class Texts:
         self.failures = Failures()
 
     def reviews(self, paths: Sequence[str]) -> Iterator[Review]:
-        """The reviews of these files, in order; what cannot be read is told and left out."""
+        """The reviews of these files, in order; what cannot be read, or not reviewed as it is, is told and left out."""
         for path in self.failures.report(find_all(paths, glob=self._value["glob"])):
             if not is_address(path) and is_result(path):
                 try:
                     for document, provenance in read_result_file(path):
-                        yield self._reviews.add(document, provenance)
+                        yield from self._told(self._reviews.add, document, provenance)
                 except InputError as error:
                     self.failures.report([error])
                 continue
             documents = self.failures.report_unreadable([path], self._reading)
             for document in inputs.guarded(documents, self._value["language_guard"]):
-                yield self._reviews.known(document) or self._annotated(document)
+                yield from self._told(self._review, document)
+
+    def _told(self, make: Callable[..., Review], *given: Any) -> Iterator[Review]:
+        """The review that is made of a document; nothing, after a line that says why, where there cannot be one."""
+        try:
+            review = make(*given)
+        except InputError as error:
+            self.failures.report([error])
+        else:
+            yield review
+
+    def _review(self, document: Document) -> Review:
+        return self._reviews.known(document) or self._annotated(document)
 
     def _annotated(self, document: Document) -> Review:
         if self._detector is None:
