@@ -792,6 +792,25 @@ def test_a_shorter_corpus_removes_nothing_unless_told(score: Score, tmp_path, co
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
+def test_a_kill_while_parts_are_removed_leaves_none_for_good(score: Score, tmp_path, monkeypatch):
+    corpus = write_jsonl(tmp_path / "c.jsonl", 16)
+    score(corpus)
+    write_jsonl(corpus, 8)
+    remove = LocalStore.remove
+
+    def killed(store: LocalStore, name: str) -> None:
+        remove(store, name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalStore, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        score(corpus, retry_errors=True)
+    monkeypatch.undo()
+    assert score(corpus, retry_errors=True).finished
+    score(corpus, out="whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
 def test_mended_errors_wait_for_retry_errors(score: Score, tmp_path, counting):
     corpus = write_jsonl(tmp_path / "c.jsonl", 10)
     good = corpus.read_text()

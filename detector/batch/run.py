@@ -336,11 +336,11 @@ def _is_whole(receipts: Iterable[Receipt], n_parts: int | None) -> bool:
 
 
 def _remove_past(store: Store, settings: Settings, n_parts: int) -> None:
-    """Removes parts past the end of the corpus, which has become shorter."""
+    """Removes parts past the end of the corpus, which has become shorter: receipts last, by which they are found."""
     for receipt in list(read_receipts(store, settings)):
         if receipt.part >= n_parts:
-            store.remove(receipt_name(receipt.part))
             store.remove(part_name(receipt.part, settings.format))
+            store.remove(receipt_name(receipt.part))
 
 
 def _write_manifest(store: Store, job: Job, *, receipts: list[Receipt], finished: bool) -> None:
