@@ -312,6 +312,7 @@ def test_a_full_queue_says_when_to_come_again_and_a_stop_loses_nothing(tiny_mode
     [
         (["--host", "0.0.0.0"], "--host 0.0.0.0: others can reach this address: set a token in DETECTOR_TOKEN"),
         (["--token", "short"], "--token: a token has 16 plain characters at least"),
+        (["--host", "0.0.0.0", "--token", ""], "--token: a token has 16 plain characters at least"),
         (["--host", "192.0.2.1", "--token", TOKEN], "--port 8765: cannot be had on 192.0.2.1"),
         (["--model", "nowhere"], "nowhere: no model folder"),
     ],

@@ -71,7 +71,8 @@ def command(
     from detector.web.guards import checked_token, host_names
     from detector.web.server import base_address, is_loopback, listen, run
 
-    secret = checked_token(token or os.environ.get(_VARIABLE), origin="--token" if token else _VARIABLE)
+    given = os.environ.get(_VARIABLE) or None if token is None else token
+    secret = checked_token(given, origin=_VARIABLE if token is None else "--token")
     if not is_loopback(host) and secret is None:
         raise ConfigError(f"--host {host}: others can reach this address: set a token in {_VARIABLE} first")
     from detector import __version__
