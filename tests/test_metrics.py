@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,6 +194,25 @@ def test_si_equals_its_definition_on_sets_of_characters(gold, predicted):
     precision_sum = sum(len(s & t) / len(s) for s in predicted_sets for t in gold_sets)
     recall_sum = sum(len(s & t) / len(t) for s in predicted_sets for t in gold_sets)
     assert sums(si(gold, predicted)) == (len(predicted_sets), len(gold_sets), precision_sum, recall_sum)
+
+
+@given(gold=span_lists, predicted=span_lists)
+def test_semeval2021_equals_its_definition_on_all_pairs(gold, predicted):
+    pairs = [(g, p) for g in gold for p in predicted if g[0] == p[0]]
+    shared = [len({*range(*g[1:])} & {*range(*p[1:])}) for g, p in pairs]
+    precision_sum = sum(n / (p[2] - p[1]) for n, (_, p) in zip(shared, pairs, strict=True))
+    recall_sum = sum(n / (g[2] - g[1]) for n, (g, _) in zip(shared, pairs, strict=True))
+    assert sums(semeval2021(gold, predicted)) == (len(predicted), len(gold), precision_sum, recall_sum)
+
+
+@pytest.mark.parametrize("metric", ALL)
+def test_a_book_takes_seconds_not_minutes(metric):
+    gold = [("doubt", 100 * i, 100 * i + 30) for i in range(10_000)]
+    predicted = [("doubt", 100 * i + 10, 100 * i + 50) for i in range(10_000)]
+    begun = time.process_time()
+    score = metric(gold, predicted)
+    assert time.process_time() - begun < 5
+    assert score.n_predicted >= 10_000
 
 
 def merged_sets(spans):
