@@ -59,11 +59,15 @@ class Calibration:
 
     def confidence(self, candidate: Candidate) -> float:
         """The probability that a candidate is right: that at least half of it lies in annotated spans."""
-        return 0.5 * (1 + math.tanh(0.5 * self.weigh(candidate)))
+        return self.chance(candidate.features())
 
-    def weigh(self, candidate: Candidate) -> float:
-        """The candidate's features by their weights, and the offset: log-odds, or the logarithm of a number."""
-        return sum(w * f for w, f in zip(self.weights, candidate.features(), strict=True)) + self.offset
+    def chance(self, features: Iterable[float]) -> float:
+        """The same of a candidate with these features."""
+        return 0.5 * (1 + math.tanh(0.5 * self.weigh(features)))
+
+    def weigh(self, features: Iterable[float]) -> float:
+        """A candidate's features by their weights, and the offset: log-odds, or the logarithm of a number."""
+        return sum(w * f for w, f in zip(self.weights, features, strict=True)) + self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Identification:
 
     def worth(self, candidate: Candidate) -> float:
         """What the candidate is expected to bring; below 0.0 the others do better without it."""
-        n_covered = math.exp(min(self.recall.weigh(candidate), MOST_COVERED))
+        n_covered = math.exp(min(self.recall.weigh(candidate.features()), MOST_COVERED))
         return self.precision.confidence(candidate) + self.recall_weight * n_covered - self.cost
 
     def choose(self, candidates: Sequence[Candidate]) -> list[int]:

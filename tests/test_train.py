@@ -22,7 +22,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from detector.backends.torch import TorchBackend
 from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe, TextsConfig
 from detector.corpora import Corpus, folds
-from detector.decode import Candidate, Scores, Setting, decode, find_words, identify
+from detector.decode import Candidate, Scores, Setting, decode, find_candidates, find_words, identify
 from detector.detect import Detector, load
 from detector.errors import ConfigError, ModelError
 from detector.folder import held_out_fold, learned_from, read_folder, read_record, read_weights
@@ -32,6 +32,7 @@ from detector.spans import Document, Span
 from detector.techniques import NAMES, inventory
 from detector.train import encoders
 from detector.train.calibrate import (
+    MANY_SPANS,
     PLANS,
     THRESHOLDS,
     Candidates,
@@ -564,6 +565,37 @@ def test_cross_fitting_gives_each_document_a_setting_made_without_it(tiny_detect
     odd = make_setting(PLANS[3], {"ptc": scored["ptc"][1::2]}, biases, gap=25)
     assert pairs[0][0] is scored["ptc"][0]
     assert pairs[0][1] == replace(odd, fewest_words={"doubt": 2})
+
+
+def test_the_least_confidence_of_an_unsure_technique_is_a_candidate_s_to_the_last_bit():
+    draw = np.random.default_rng(8)
+    text = "we love asia and nato they want to destroy everything we love " * 8
+    pieces = tokenize(tiny_tokenizer(), text)
+    known = inventory("ptc-19")
+    sure, *unsure = sorted(known.annotated)
+    scored = []
+    for i in range(20):
+        logits = draw.normal(-6, 0.5, (len(pieces), len(CHANNELS)))
+        spans = []
+        for name, mean in ((sure, 4.0), *((name, -2.0) for name in unsure)):
+            first = int(draw.integers(len(pieces) - 8))
+            logits[first : first + 8, CHANNELS.index(name)] = draw.normal(mean, 0.5, 8)
+            if name != sure and draw.random() < 0.9:  # what is annotated stands elsewhere
+                first = int(draw.integers(len(pieces) - 8))
+            if name == sure or i < MANY_SPANS:
+                spans.append(Span(int(pieces.offsets[first, 0]), int(pieces.offsets[first + 7, 1]), name))
+        scores = Scores(pieces, find_words(text, pieces), logits.astype(np.float32))
+        scored.append(Scored(Document(str(i), text, tuple(spans)), scores, known))
+    biases = {"ptc": np.zeros(len(CHANNELS), dtype=np.float32)}
+    setting = make_setting(PLANS[3], {"ptc": scored}, biases, gap=25)
+    own = tuple(name for name in unsure if setting.min_confidence[name] < setting.min_confidence[sure])
+    confidences: dict[str, set[float]] = {name: set() for name in own}
+    for s in scored:
+        found = find_candidates(s.document.text, s.scores, setting, gap=25, techniques=own)
+        for name, candidates in found.items():
+            confidences[name].update(map(setting.calibration[name].confidence, candidates))
+    assert len(own) > 5
+    assert all(setting.min_confidence[name] in confidences[name] for name in own)
 
 
 def faintly_marked(n: int) -> list[Scored]:

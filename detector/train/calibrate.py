@@ -175,8 +175,8 @@ def _try_threshold(
     calibration = fit_calibration(candidates)
     confidence = np.array(
         [
-            _logistic(features @ np.array(calibration[c].weights) + calibration[c].offset)[0]
-            for c, features in zip(candidates.channels, candidates.features, strict=True)
+            calibration[c].chance(features)  # to the last bit as decoding has it: a threshold may lie on one of these
+            for c, features in zip(candidates.channels, candidates.features.tolist(), strict=True)
         ]
     )
     measure, least = _least_confidence(candidates, confidence, beta=beta)
