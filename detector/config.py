@@ -7,6 +7,7 @@ import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,32 @@ from detector.errors import ConfigError
 T = TypeVar("T")
 WRITTEN = ("fine", "examples")
 """What a recipe's ``texts`` names files of."""
+
+LIMITS = {
+    "encoder.window": (3, 4_098),  # two of the pieces are special ones
+    "encoder.overlap": (0, 4_095),
+    "encoder.dropout": (0, 0.99),
+    "optimiser.epochs": (0, 10_000),
+    "optimiser.encoder_rate": (0, 1),
+    "optimiser.head_rate": (0, 1),
+    "optimiser.batch_size": (1, 10_000),
+    "optimiser.layer_decay": (0, 1),
+    "optimiser.warmup": (0, 1_000_000),
+    "optimiser.weight_decay": (0, 1),
+    "optimiser.max_grad_norm": (0, 1_000_000),
+    "loss.identification": (0, 1_000),
+    "loss.techniques": (0, 1_000),
+    "loss.spans": (0, 1_000),
+    "loss.label_smoothing": (0, 1),
+    "loss.consistency": (0, 1_000),
+    "texts.swap": (0, 1),
+    "texts.preceded": (0, 1),
+    "texts.share": (0, 1),
+    "gap": (0, 10_000),
+    "seeds": (0, 2**32 - 1),
+    "refit": (0, 2**32 - 1),
+}
+"""From where to where a recipe's numbers go, ends included."""
 
 _NAMES = {str: "str", int: "int", float: "float", bool: "bool", tuple[int, ...]: "a list of int"}
 
@@ -122,6 +149,7 @@ def load_recipe(path: Path) -> Recipe:
     except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError of its own
         raise ConfigError(f"{path}: not TOML ({error})") from None
     recipe = _from_table(Recipe, data, f"{path}: ")
+    _check_limits(recipe, f"{path}: ")
     if not recipe.seeds:
         raise ConfigError(f"{path}: seeds: needs one seed at least, such as [1]")
     files = {key: path.parent / name for key in WRITTEN if (name := getattr(recipe.texts, key))}
@@ -139,6 +167,18 @@ def with_texts(recipe: Recipe, files: Mapping[str, str]) -> Recipe:
     """The recipe with other files of texts, by their keys in `WRITTEN`."""
     texts = replace(recipe.texts, fine=files.get("fine", ""), examples=files.get("examples", ""))
     return replace(recipe, texts=texts)
+
+
+def _check_limits(recipe: Recipe, place: str) -> None:
+    """Raises `ConfigError` for a number beyond `LIMITS`, or windows no longer than what neighbours share."""
+    for key, (low, high) in LIMITS.items():
+        value = attrgetter(key)(recipe)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not low <= number <= high:
+                raise ConfigError(f"{place}{key}: {number!r:.40} is not a number from {low:,} to {high:,}")
+    window, overlap = recipe.encoder.window, recipe.encoder.overlap
+    if overlap >= window - 2:
+        raise ConfigError(f"{place}encoder.overlap: {overlap} must be less than the {window - 2} pieces of a window")
 
 
 def _from_table(kind: type[T], table: dict[str, Any], place: str) -> T:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from pathlib import Path
 
 import pytest
 
-from detector.config import load_recipe
+from detector.config import LIMITS, Recipe, load_recipe
 from detector.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
@@ -40,6 +42,14 @@ def test_defaults_fill_in_and_whole_numbers_pass_as_floats(tmp_path):
         (GOOD.replace("epochs = 1", "epochs = 1" + "0" * 5000), "not TOML"),
         (GOOD + '[texts]\nfine = "none.jsonl"', "texts.fine: .*none.jsonl is not a file"),
         (GOOD + '[texts]\nexamples = "none.jsonl"', "texts.examples: .*none.jsonl is not a file"),
+        (GOOD.replace("epochs = 1", "epochs = -1"), "optimiser.epochs: -1 is not a number from 0 to 10,000"),
+        (GOOD.replace("head_rate = 1", "head_rate = nan"), "optimiser.head_rate: nan is not a number from 0 to 1"),
+        (GOOD + "batch_size = 0", "optimiser.batch_size: 0 is not a number from 1 to 10,000"),
+        (GOOD + "[texts]\nshare = 1.5", "texts.share: 1.5 is not a number from 0 to 1"),
+        ("gap = 10001\n" + GOOD, "gap: 10001 is not a number from 0 to 10,000"),
+        ("seeds = [1, -1]\n" + GOOD, "seeds: -1 is not a number from 0 to 4,294,967,295"),
+        (GOOD.replace('"e"', '"e"\ndropout = 1'), "encoder.dropout: 1.0 is not a number from 0 to 0.99"),
+        (GOOD.replace('"e"', '"e"\nwindow = 34'), "encoder.overlap: 32 must be less than the 32 pieces of a window"),
         ("name = ", "not TOML"),
     ],
 )
@@ -50,6 +60,14 @@ def test_a_fault_is_one_line_that_names_file_and_key(tmp_path, text, says):
         load_recipe(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_every_number_of_a_recipe_has_limits():
+    hints = typing.get_type_hints(Recipe)
+    parts = [("", Recipe), *((f"{name}.", kind) for name, kind in hints.items() if dataclasses.is_dataclass(kind))]
+    kinds = {prefix + name: kind for prefix, part in parts for name, kind in typing.get_type_hints(part).items()}
+    numbers = {name for name, kind in kinds.items() if kind in (int, float, tuple[int, ...])}
+    assert set(LIMITS) == numbers - {"encoder.frozen"}  # that depends on the encoder
 
 
 def test_a_missing_recipe_is_an_error(tmp_path):

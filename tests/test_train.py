@@ -186,6 +186,15 @@ def test_a_fold_with_nothing_or_everything_in_it_is_refused(encoder_folder, tmp_
         calibrate(tmp_path / "no-model", few(n_held_out, n_others))
 
 
+@pytest.mark.parametrize(("text", "share"), [("\u200b \n", 1.0), ("we love asia", 0.0)])
+def test_documents_without_words_to_learn_from_are_refused_and_nothing_is_begun(encoder_folder, tmp_path, text, share):
+    wordless = Corpus("ptc", tuple(Document(str(i), text * i) for i in range(9)), inventory("ptc-19"))
+    chosen = replace(recipe(encoder_folder), texts=TextsConfig(share=share))
+    with pytest.raises(ConfigError, match=r"^the corpora: no text that would be learned from has a word: "):
+        train_once(chosen, {"ptc": wordless}, tmp_path / "out", fold=None, seed=1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_encoder_that_no_model_folder_may_hold_is_refused_before_the_training(encoder_folder, tmp_path):
     odd = shutil.copytree(encoder_folder, tmp_path / "odd")
     config = json.loads((odd / "config.json").read_text())

@@ -39,6 +39,10 @@ UnlabelledOption = Annotated[
         show_default=False,
     ),
 ]
+SeedOption = Annotated[
+    list[int] | None,
+    typer.Option(min=0, max=2**32 - 1, help="In place of the recipe's seeds (may be repeated).", show_default=False),
+]
 FoldOption = Annotated[int, typer.Option(min=0, max=4, help="Which fifth of the documents to validate on.")]
 
 
@@ -53,9 +57,7 @@ def command(
     jsonl: JsonlOption = None,
     unlabelled: UnlabelledOption = None,
     fold: FoldOption = 0,
-    seed: Annotated[
-        list[int] | None, typer.Option(help="In place of the recipe's seeds (may be repeated).", show_default=False)
-    ] = None,
+    seed: SeedOption = None,
     skip_bad: SkipBadOption = False,
 ) -> None:
     """Train a model on annotated corpora, choose thresholds and calibrate it on the documents held out.

@@ -198,7 +198,7 @@ def train_once(
 
     ``fold`` is left out of the training and scored after each epoch; None trains on all documents. A training that is
     done is not done again, and one that was stopped goes on from its last checkpoint in ``out/checkpoints``;
-    `ConfigError` where it was begun by another recipe, or with other documents.
+    `ConfigError` where it was begun by another recipe, or with other documents, or these have no words.
     """
     split, checkpoints = split_corpora(corpora, fold=fold), out / "checkpoints"
     documents = {name: corpus.documents for name, corpus in split.training.items()}
@@ -213,6 +213,9 @@ def train_once(
     detector = Detector(backend, info, tokenizer, {}, "")
     texts, twin_seed = training_texts(recipe, split.training, seed=seed), seed if recipe.texts.twins else None
     teacher, unlabelled = _teacher(recipe, unlabelled), _unlike(unlabelled, split.validation)
+    learned = (*unlabelled, *(document for corpus in texts.values() for document in corpus.documents))
+    if not any(len(detector.tokenize(document.text)) for document in learned):
+        raise ConfigError("the corpora: no text that would be learned from has a word: give others, or a larger share")
     write_begun(out, now)
     taught: Iterable[dict[str, Any]] = ()
     if teacher:
