@@ -733,6 +733,25 @@ def test_an_encoder_that_another_training_fetched_meanwhile_stays(tmp_path):
         encoders._move(fetched, folder)
 
 
+@pytest.mark.parametrize("texts", ["one", "alike"])
+def test_one_held_out_text_is_enough_and_texts_that_are_all_alike_are_too(tiny_model_folder, tmp_path, texts):
+    folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    faces = tuple(Document(str(i), "\N{GRINNING FACE} " * 9) for i in range(20))  # without a word in common
+    calibrate(folder, few(1, 3) if texts == "one" else {"jsonl": Corpus("jsonl", faces, inventory("detector"))})
+    assert load(folder).likeness.limit > 0
+
+
+def test_spans_without_a_technique_serve_identification_and_are_not_missed(tiny_model_folder, tmp_path):
+    folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    corpora = {
+        name: replace(c, documents=tuple(d.with_spans(replace(s, technique="") for s in d.spans) for d in c.documents))
+        for name, c in CORPORA.items()
+    }
+    record = calibrate(folder, corpora)
+    assert record["validation"]["balanced"]["n_documents"]
+    assert record["errors"]["missed"] == []
+
+
 def test_too_few_texts_leave_the_model_as_it_was(tiny_model_folder, tmp_path):
     folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -17,29 +17,35 @@ from detector.spans import Document
 
 TEXTS_A_CORPUS = 120
 FEWEST_TEXTS = 2
+LEAST_LIMIT = 1e-6
+"""Where held-out texts are all alike, the limit is no 0, of which nothing is a multiple."""
 LONGEST, SHORTEST = 2500, 200
 """Characters. Texts are cut to these and to lengths between, so that the length of a text tells nothing of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
-    """Texts in the encoder's space: mean vectors ``(n, width)`` and lengths in pieces."""
+class Point:
+    """A text in the encoder's space: its mean vector ``(width,)``, and its length in pieces."""
 
-    means: npt.NDArray[np.float32]
-    n_pieces: tuple[int, ...]
+    mean: npt.NDArray[np.float32]
+    n_pieces: int
 
 
 def training_likeness(detector: Detector, training: Mapping[str, Corpus], held_out: Mapping[str, Corpus]) -> Likeness:
-    """The statistics of a sample of the training documents, with limits that held-out documents keep to."""
-    fitted = measured = locate(detector, cuts(training))
-    likeness = fit_likeness(fitted.means, fitted.n_pieces)
-    if any(corpus.documents for corpus in held_out.values()):
-        measured = locate(detector, cuts(held_out))
-    distances = [likeness.distance(mean, n) for mean, n in zip(measured.means, measured.n_pieces, strict=True)]
+    """The statistics of a sample of the training documents, with limits that held-out documents keep to.
+
+    Raises `ConfigError` where fewer than `FEWEST_TEXTS` of the training documents have words.
+    """
+    fitted = locate(detector, cuts(training))
+    if len(fitted) < FEWEST_TEXTS:
+        raise ConfigError(f"the corpora: too few texts with words to learn from ({len(fitted)}): give {FEWEST_TEXTS}")
+    likeness = fit_likeness(np.stack([point.mean for point in fitted]), [point.n_pieces for point in fitted])
+    measured = locate(detector, cuts(held_out)) or fitted
+    distances = [likeness.distance(point.mean, point.n_pieces) for point in measured]
     n_words = [len(document.text.split()) for corpus in training.values() for document in corpus.documents]
     return replace(
         likeness,
-        limit=float(np.quantile(distances, SHARE_WITHIN)),
+        limit=max(float(np.quantile(distances, SHARE_WITHIN)), LEAST_LIMIT),
         fewest_words=int(np.quantile(n_words, 1 - SHARE_WITHIN)),
     )
 
@@ -65,10 +71,7 @@ def beginning(text: str, n_characters: int) -> str:
     return text if len(text) <= n_characters else text[: n_characters + 1].rpartition(" ")[0] or text[:n_characters]
 
 
-def locate(detector: Detector, documents: Iterable[Document]) -> Points:
+def locate(detector: Detector, documents: Iterable[Document]) -> list[Point]:
     """Where the documents lie; those without pieces nowhere."""
-    scored = [scores for _, scores in detector.score(documents)]
-    placed = [(scores.mean, len(scores.pieces)) for scores in scored if scores.mean is not None]
-    if len(placed) < FEWEST_TEXTS:
-        raise ConfigError(f"the corpora: too few texts with words to learn from ({len(placed)}): give {FEWEST_TEXTS}")
-    return Points(np.stack([mean for mean, _ in placed]), tuple(n for _, n in placed))
+    scored = (scores for _, scores in detector.score(documents))
+    return [Point(scores.mean, len(scores.pieces)) for scores in scored if scores.mean is not None]

@@ -25,8 +25,8 @@ class Judged:
     """A document with what was found in it and what should have been.
 
     ``findings`` are those of techniques that the corpus annotates, each with whether it is right; ``missed`` are the
-    annotated spans of which no finding of their technique has a character. ``identified`` and ``found`` score ranges
-    and spans as the corpus is scored, ``fine`` spans by the inventory's own 23 techniques.
+    annotated spans with a technique of which no finding of it has a character. ``identified`` and ``found`` score
+    ranges and spans as the corpus is scored, ``fine`` spans by the inventory's own 23 techniques.
     """
 
     document: Document
@@ -105,7 +105,7 @@ def share(outcomes: Sequence[bool]) -> dict[str, Any]:
 
 
 def _missed(document: Document, found: Sequence[Span]) -> Iterator[Span]:
-    for gold in document.spans:
+    for gold in (span for span in document.spans if span.technique):
         names = gold.technique.split("+")
         if not any(s.technique in names and s.start < gold.end and gold.start < s.end for s in found):
             yield gold
