@@ -74,6 +74,7 @@ _ENCODER_SWITCHES = frozenset(
         *("add_cross_attention", "gradient_checkpointing", "tie_word_embeddings"),
     )
 )
+_OF_DECODERS = frozenset(("is_decoder", "add_cross_attention"))
 _INFO_NUMBERS = {"window": (1, 4_096), "overlap": (0, 4_095), "gap": (0, 10_000)}
 _INFO_IDS = ("start_id", "end_id", "pad_id")
 _LAYER = re.compile(r"encoder\.encoder\.layer\.(\d{1,3})\.")
@@ -178,6 +179,8 @@ def check_encoder(encoder: Mapping[str, Any]) -> None:
             raise ValueError(f"{place} is no key of an encoder that is built here")
         elif not isinstance(value, bool | None):
             raise ValueError(f"{place} must be true or false")
+        elif value and key in _OF_DECODERS:
+            raise ValueError(f"{place} must be false: an encoder reads each piece with all others")
     if encoder["hidden_size"] % encoder["num_attention_heads"]:
         raise ValueError("encoder.json: hidden_size is no multiple of num_attention_heads")
 

@@ -182,6 +182,8 @@ HOSTILE: dict[str, Damage] = {
     "an encoder that fetches": stated("encoder.json", model_type="timm_backbone", use_pretrained_backbone=True),
     "an encoder with code of its own": stated("encoder.json", auto_map={"AutoModel": "user/name--code.Model"}),
     "an encoder with kernels of its own": stated("encoder.json", attn_implementation="user/kernels"),
+    "an encoder that reads no piece with later ones": stated("encoder.json", is_decoder=True),
+    "an encoder that reads another's vectors": stated("encoder.json", add_cross_attention=True),
     "a million layers": stated("encoder.json", num_hidden_layers=10**6),
     "vectors of a petabyte": stated("encoder.json", hidden_size=HUGE),
     "a vocabulary of a petabyte": stated("encoder.json", vocab_size=HUGE),
