@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from detector.backends.torch import TorchBackend
+from detector.cli import main
 from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe, TextsConfig
 from detector.corpora import Corpus, folds
 from detector.decode import Candidate, Scores, Setting, decode, find_candidates, find_words, identify
@@ -750,6 +751,23 @@ def test_spans_without_a_technique_serve_identification_and_are_not_missed(tiny_
     record = calibrate(folder, corpora)
     assert record["validation"]["balanced"]["n_documents"]
     assert record["errors"]["missed"] == []
+
+
+def test_a_shipped_model_s_name_is_no_folder_to_calibrate():
+    with pytest.raises(ModelError, match=r"^fast: no model folder \(no model.json in it\); name a copy"):
+        calibrate(Path("fast"), few(1, 3))
+
+
+def test_a_place_where_no_training_can_be_written_is_one_line(tmp_path, capsys):
+    (tmp_path / "recipe.toml").write_text(
+        'name = "x"\n[encoder]\nname = "fast"\n[optimiser]\nepochs = 1\nencoder_rate = 1e-5\nhead_rate = 1e-5\n'
+    )
+    (tmp_path / "corpus.jsonl").write_text('{"id": "a", "text": "we love asia"}\n')
+    out = tmp_path / "corpus.jsonl" / "out"
+    with pytest.raises(SystemExit) as ended:
+        main(["train", f"{tmp_path}/recipe.toml", "--jsonl", f"{tmp_path}/corpus.jsonl", "--out", str(out)])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: --out {out}: cannot be made a folder (Not a directory); name another\n"
 
 
 def test_too_few_texts_leave_the_model_as_it_was(tiny_model_folder, tmp_path):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from detector.cli.corpus import SkipBadOption
+from detector.cli.evaluate import refused
 from detector.cli.streams import say
 from detector.cli.train import (
     CheckThatOption,
@@ -21,7 +22,7 @@ from detector.cli.train import (
 
 
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder.", show_default=False)],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder of yours.", show_default=False)],
     ptc: PtcOption = None,
     checkthat: CheckThatOption = None,
     semeval2021: SemEval2021Option = None,
@@ -38,4 +39,5 @@ def command(
     from detector.train.run import calibrate
 
     quiet_libraries()
-    calibrate(model, corpora, fold=fold, say=say)
+    with refused(str(model)):
+        calibrate(model, corpora, fold=fold, say=say)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli.corpus import SkipBadOption, warned
+from detector.cli.evaluate import make_folder, refused
 from detector.cli.streams import say
 from detector.errors import ConfigError
 
@@ -76,7 +77,9 @@ def command(
 
     quiet_libraries()
     chosen = replace(chosen, seeds=tuple(seed)) if seed else chosen
-    train(chosen, corpora, out, fold=fold, unlabelled=texts, say=say)
+    make_folder(out)
+    with refused(f"--out {out}"):
+        train(chosen, corpora, out, fold=fold, unlabelled=texts, say=say)
     say(f"the model is in {out / 'model'}, with its record and card")
 
 

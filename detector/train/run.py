@@ -18,7 +18,7 @@ from detector.config import Recipe
 from detector.corpora import Corpus, folds, near_duplicates, read_jsonl
 from detector.decode import Setting
 from detector.detect import Detector, find_model, load
-from detector.errors import ConfigError
+from detector.errors import ConfigError, ModelError
 from detector.evaluate import scoring_inventory
 from detector.folder import learned_from, read_folder, read_record
 from detector.likeness import Likeness, save_likeness
@@ -342,9 +342,11 @@ def calibrate(
 
     The weights stay as they are. Returns the record, with what each setting measures under ``validation``; the corpora
     of which the training has seen these documents, so that their figures flatter, are under ``seen``. Raises
-    `ConfigError` where nothing is held out, or nothing else is left.
+    `ConfigError` where nothing is held out, or nothing else is left, and `ModelError` for what is no folder.
     """
     split = _split_with_both(corpora, fold)
+    if not (folder / "model.json").is_file():  # a shipped model or one of the hub is not written to
+        raise ModelError(f"{folder}: no model folder (no model.json in it); name a copy of a shipped model")
     detector, record = load(folder), read_record(folder)
     seen = learned_from(record, corpora, fold)
     if seen:
