@@ -87,7 +87,7 @@ def words_near(words: Sequence[Word], first: int, last: int) -> Sequence[Word]:
 
 def _cues(detector: Detector, span: Span, pieces: Pieces, words: Sequence[Word], mask: int) -> tuple[Cue, ...]:
     first, last = piece_range(pieces, span.start, span.end)
-    low = max(0, first - CONTEXT)
+    low = max(0, first - min(CONTEXT, detector.info.window // 2))  # so that a short window shows some of the finding
     high = min(len(pieces), last + CONTEXT, low + detector.info.window)
     near = words_near(words, first, last)
     tried = _joined([word for word in near if low <= word.first and word.last <= high], n=MOST_TRIED)

@@ -25,7 +25,7 @@ from detector.report.terminal import Style, render
 from detector.report.wording import FACTOR_MEANS
 from detector.spans import Cue, Document, Span
 from detector.techniques import all_techniques
-from detector.why import AROUND, LEAST_WEIGHT, MOST_CUES, explain, mask_id, text_words, words_near
+from detector.why import AROUND, CONTEXT, LEAST_WEIGHT, MOST_CUES, explain, mask_id, text_words, words_near
 from detector.windows import piece_range
 from detector.writers.json import annotation, read_annotation
 from detector.writers.provenance import Provenance
@@ -237,3 +237,11 @@ def test_the_commands_name_the_words(tmp_path: Path, monkeypatch, capfd):
         assert "because of <bdi>“traitors”</bdi> ×" in Path(page).read_text(encoding="utf-8")
     code, _, error = call("annotate", "a.txt", "--why", "-f", "csv")
     assert (code, error) == (2, "error: --why: csv has no place for it: take text, html, json, jsonl\n")
+
+
+def test_a_finding_far_into_a_text_is_explained_by_a_model_of_short_windows(tiny_detector: Detector):
+    text = "we love asia and nato . " * 20 + "they want to destroy everything"
+    span = Span(text.index("they"), len(text), "doubt")
+    (explained,) = explain(tiny_detector, Document("a", text, (span,))).spans
+    assert tiny_detector.info.window < CONTEXT
+    assert explained.why
