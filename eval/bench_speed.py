@@ -422,8 +422,9 @@ def outside(detector: Detector, texts: Sequence[str]) -> float:
 
 def differences(detector: Detector, texts: Sequence[str], model: str | None) -> dict[str, float]:
     """What `agreement` says of the detector and of torch in 32-bit floats on these texts, at balanced."""
-    scored = (each.score(documents(texts)) for each in (detector, our_detector("torch", model)))
-    pairs = ((document.text, ours, theirs) for (document, ours), (_, theirs) in zip(*scored, strict=True))
+    scored = list(detector.score(documents(texts)))
+    reference = scored if detector.backend.name == "torch" else our_detector("torch", model).score(documents(texts))
+    pairs = ((document.text, ours, theirs) for (document, ours), (_, theirs) in zip(scored, reference, strict=True))
     return agreement(pairs, detector.setting("balanced"), gap=detector.info.gap)
 
 
