@@ -600,10 +600,17 @@ def test_a_file_that_cannot_be_replaced_is_filled_anew(tmp_path: Path, monkeypat
     with streams.output(str(file)) as write:
         write("found")
     assert (file.read_text(), [*tmp_path.iterdir()]) == ("found", [file])
-    monkeypatch.setattr(shutil, "copyfile", busy)
-    with pytest.raises(InputError, match=f"--output {file}: cannot be written"), streams.output(str(file)) as write:
+
+    def full(part: Path, target: Path) -> None:
+        target.write_text("fou")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError) as caught, streams.output(str(file)) as write:
         write("found again")
-    assert [*tmp_path.iterdir()] == [file]
+    said, _, kept = str(caught.value).partition(": the result is in ")
+    assert said == f"--output {file}: cannot be written (No space left on device)"
+    assert (Path(kept).read_text(), {*tmp_path.iterdir()}) == ("found again", {file, Path(kept)})
 
 
 def test_a_reader_that_leaves_a_named_pipe_ends_the_program_quietly(tmp_path: Path):

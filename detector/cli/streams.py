@@ -79,10 +79,13 @@ def output(path: str | None, *, worth: Callable[[], bool] = lambda: True) -> Ite
             yield lambda piece: _write(stream, piece, place=f"--output {path}")
             n_bytes = stream.tell()
             stream.close()
-            if n_bytes or worth():
-                _put(part, target, shown=path)
-        finally:
+            wanted = n_bytes > 0 or worth()
+        except BaseException:
             part.unlink(missing_ok=True)
+            raise
+    if wanted:
+        _put(part, target, shown=path)
+    part.unlink(missing_ok=True)
 
 
 def check_apart(output: str | None, paths: Iterable[str]) -> None:
@@ -154,14 +157,17 @@ def _exists(file: Path, *, shown: str) -> bool:
 
 
 def _put(part: Path, target: Path, *, shown: str) -> None:
-    """Gives a whole file its name; a file that cannot be replaced, such as one mounted by itself, is filled anew."""
+    """Gives a whole file its name; a file that cannot be replaced, such as one mounted by itself, is filled anew.
+
+    Where filling it fails, the older file may be lost: the whole one stays where it is, and the error says where.
+    """
     with suppress(OSError):
         os.replace(part, target)
         return
     try:
         shutil.copyfile(part, target)
     except OSError as error:
-        raise InputError(f"--output {shown}: cannot be written ({error.strerror}): name a file of yours") from None
+        raise InputError(f"--output {shown}: cannot be written ({error.strerror}): the result is in {part}") from None
 
 
 def _opened(file: Path, *, shown: str, mode: Literal["wb", "ab"] = "wb") -> BinaryIO:
