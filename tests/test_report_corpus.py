@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.cli import main
+from detector.cli.report import write_corpus
 from detector.errors import InputError
 from detector.report import corpus, listing
 from detector.report.corpus import corpus_files, page_path
@@ -333,3 +334,19 @@ def test_after_a_kill_the_same_command_makes_the_report(tmp_path: Path):
         main(["report", str(tmp_path / "results"), "-o", str(out)])
     assert not stop.value.code
     assert sorted(path.name for path in out.iterdir()) == ["assets", "data", "documents", "index.html"]
+
+
+def test_no_folder_of_somebody_else_is_taken_for_half_a_report(tmp_path: Path):
+    out = tmp_path / "out"
+    mine = out / ".report-drafts" / "draft.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(InputError, match="is not empty and holds no report"):
+        write_corpus(iter(()), "results", str(out))
+    assert mine.read_text() == "mine"
+    mine.rename(tmp_path / "draft.txt")
+    mine.parent.rmdir()
+    write_corpus(iter(RESULTS), "results", str(out))
+    mine.parent.symlink_to(tmp_path)
+    write_corpus(iter(RESULTS), "results", str(out))
+    assert mine.read_text() == "mine"

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _MARKER = "assets/report.css"  # a folder that holds this file is one of our reports
 _ASIDE = ".report-"  # how the name of a folder with half a report begins
+_FOLDERS = ("documents", "data", "assets")  # what a report has beside its index.html
 
 
 def command(
@@ -278,14 +279,15 @@ def _check(folder: Path) -> None:
 
 
 def _is_aside(path: Path) -> bool:
-    """Whether half a report lies here."""
-    return path.name.startswith(_ASIDE) and path.is_dir()
+    """Whether half a report lies here, and nothing else."""
+    ours = path.name.startswith(_ASIDE) and path.is_dir() and not path.is_symlink()
+    return ours and all(inside.name in ("index.html", *_FOLDERS) for inside in path.iterdir())
 
 
 def _replace(folder: Path, made: Path) -> None:
     """Puts the pages that were made in the place of those of an older report, of which none is left among them."""
     (folder / "index.html").unlink(missing_ok=True)
-    for name in ("documents", "data", "assets"):  # what tells that this is a report goes last, and comes first
+    for name in _FOLDERS:  # what tells that this is a report goes last, and comes first
         shutil.rmtree(folder / name, ignore_errors=True)
     for part in sorted(made.iterdir()):
         part.rename(folder / part.name)
