@@ -354,7 +354,29 @@ def test_what_would_be_counted_twice_is_refused(score: Score, tmp_path, monkeypa
     for inside in (["in/sub/c.jsonl", "in"], ["in", "in/sub"], [tmp_path, "in/sub/*.jsonl"]):
         with pytest.raises(InputError, match=r": lies in .*, which is named, too: name one of them"):
             score(*inside)
+    with pytest.raises(InputError, match="memory://x/: is named twice"):
+        score("memory://x", "memory://x/")
+    with pytest.raises(InputError, match=r"memory://x/a\.txt: lies in memory://x, which is named, too"):
+        score("memory://x", "memory://x/a.txt")
     assert score("in", "d.jsonl").n_documents == 4
+
+
+def test_what_is_counted_once_may_be_named_beside_a_folder(score: Score, tmp_path, monkeypatch):
+    """Standard input, what is hidden, and what lies behind a link to a folder, which a walk does not follow."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("in", "in/.hidden", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        write_jsonl(tmp_path / folder / "c.jsonl", 2)
+    (tmp_path / "in" / "link").symlink_to("../elsewhere")
+    stdin = io.BytesIO(b'{"text": "They lie."}\n')
+    corpus = (tmp_path / "in", "in/.hidden/c.jsonl", "in/link", "-")
+    assert score(*corpus, stdin=stdin).n_documents == 7
+    with pytest.raises(InputError, match="elsewhere: is named twice"):
+        score("in/link", "elsewhere")
+    monkeypatch.chdir(tmp_path / "in")
+    assert score(".", "-", out="out2", stdin=io.BytesIO(b'{"text": "They lie."}\n')).n_documents == 3
+    with pytest.raises(InputError, match=r"^-: standard input is closed: name a file"):
+        score("-", out="out3")
 
 
 def test_what_cannot_be_looked_into_is_an_error_row(tmp_path, monkeypatch):
@@ -1081,6 +1103,20 @@ def test_what_a_run_wrote_is_no_part_of_a_corpus(score: Score, tmp_path, monkeyp
     assert not list(corpus.glob("*.json"))
     (corpus / "c.csv").write_text("text\nThey lie.\n")
     assert score("corpus/*.csv", out="corpus").n_documents == 1  # nothing that is written there is so called
+    (tmp_path / "news" / "2024").mkdir(parents=True)
+    write_jsonl(tmp_path / "news" / "2024" / "a.jsonl", 3)
+    assert score("news/*/*.jsonl", out="news").n_documents == 3  # results lie where this finds nothing
+    (tmp_path / "news [old]").mkdir()
+    write_jsonl(tmp_path / "news [old]" / "a.jsonl", 3)
+    with pytest.raises(InputError, match=r"is where the corpus news \[old\] lies: name another folder"):
+        score("news [old]", out="news [old]")
+    write_jsonl(tmp_path / "a.jsonl", 3)
+    with pytest.raises(InputError, match=r"is where the corpus \*\.jsonl lies"):
+        score("*.jsonl", out=".")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir("here")
+    anywhere = str(tmp_path).replace(tmp_path.parts[1], "*", 1)  # which begins at no folder that has a name
+    assert score(f"{anywhere}/news ?old?/*.jsonl", out="here").n_documents == 3
     for name in ("memory://data", "memory://data/", "memory://data/**/*.jsonl"):
         with pytest.raises(InputError, match=r"--out memory://data/results: lies in the corpus memory://data"):
             score(name, out="memory://data/results")

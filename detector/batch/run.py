@@ -175,6 +175,8 @@ def score_corpus(
     """
     check_outside(job.out, job.corpus)
     check_once(job.corpus)
+    if STANDARD_INPUT in job.corpus and stdin is None:
+        raise InputError(f"{STANDARD_INPUT}: standard input is closed: name a file")
     for _ in find_sources(job.corpus):  # so that a path that is not there is told before any work
         pass
     store = open_store(job.out)

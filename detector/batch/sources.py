@@ -220,33 +220,54 @@ def check_outside(out: str, corpus: Sequence[str]) -> None:
 
     On a local disk a folder inside the corpus is known by its lock, and passed over; only the corpus itself is refused.
     """
+    results = os.path.realpath(out)
     for name in corpus:
-        deep = not glob.has_magic(name) or "**" in name
-        folder = _fixed_part(name) if glob.has_magic(name) else name.rstrip("/")
+        is_pattern = glob.has_magic(name) and not os.path.isdir(name)
+        folder = _fixed_part(name) if is_pattern else name.rstrip("/") or name
+        deep = not is_pattern or "**" in name
         if is_url(name) and deep and f"{out.rstrip('/')}/".startswith(f"{folder}/"):
             raise InputError(f"--out {out}: lies in the corpus {name}: name a folder outside of it")
-        if os.path.realpath(folder) == os.path.realpath(out) and _finds_results(name):
+        takes_results = _matches_results(name, folder) if is_pattern else os.path.isdir(name)
+        if takes_results and os.path.realpath(folder) == results:
             raise InputError(f"--out {out}: is where the corpus {name} lies: name another folder")
+
+
+def _matches_results(pattern: str, folder: str) -> bool:
+    """Whether a pattern matches what a run would write into the folder at its beginning."""
+    flat = pattern.replace("**/", "")  # which matches no folder, too
+    return any(fnmatch.fnmatchcase(os.path.join(folder, result), flat) for result in _RESULTS)
 
 
 def check_once(corpus: Sequence[str]) -> None:
     """Raises InputError for what a corpus names twice, by itself or by a folder around it: it would count twice."""
     named: set[str] = set()
-    folders = {os.path.abspath(name) for name in corpus if os.path.isdir(name)}
+    folders = {_place(name) for name in corpus if is_url(name) or os.path.isdir(name)}
     for name in corpus:
-        place = name if is_url(name) or name.startswith(DATASET_PREFIX) else os.path.abspath(name)
+        place = _place(name)
         if place in named:
             raise InputError(f"{name}: is named twice: name it once")
-        if folders and (around := next((f for f in map(str, Path(place).parents) if f in folders), None)):
+        if folders and (around := next((f for f in _folders_around(place) if f in folders), None)):
             raise InputError(f"{name}: lies in {around}, which is named, too: name one of them")
         named.add(place)
 
 
-def _finds_results(name: str) -> bool:
-    """Whether a folder, or a pattern, would take in what a run writes there."""
-    if not glob.has_magic(name):
-        return not os.path.isfile(name)
-    return any(fnmatch.fnmatch(result, os.path.basename(name)) for result in _RESULTS)
+def _place(name: str) -> str:
+    """What all ways to name a file, a folder or a pattern have in common; a link to a file is a file of its own."""
+    if name == STANDARD_INPUT or name.startswith(DATASET_PREFIX):
+        return name
+    if is_url(name):
+        return name.rstrip("/")
+    if os.path.isdir(name):
+        return os.path.realpath(name)
+    folder, base = os.path.split(name)
+    return os.path.join(os.path.realpath(folder), base)
+
+
+def _folders_around(place: str) -> Iterator[str]:
+    """The folders from which a walk comes to a file or folder: it passes over what is hidden."""
+    while os.path.basename(place) and not os.path.basename(place).startswith("."):
+        place = os.path.dirname(place)
+        yield place
 
 
 def _url_files(url: str) -> Iterator[Source]:
