@@ -305,6 +305,24 @@ def test_captions_that_roll_up_are_read_once(tmp_path: Path):
     assert read_bytes_as(tmp_path, "b.vtt", said.encode()).text == "They want to destroy everything\neverything"
 
 
+def test_who_says_the_same_again_is_read_again_where_captions_roll_up(tmp_path: Path):
+    chant = "lock<00:00:01.480><c> her</c><00:00:01.960><c> up</c>"
+    cues = [
+        f"00:00:01.000 --> 00:00:03.000\n \n{chant}",
+        "00:00:03.000 --> 00:00:03.010\nlock her up\n ",
+        f"00:00:03.010 --> 00:00:05.000\nlock her up\n{chant}",
+        "00:00:05.000 --> 00:00:05.010\nlock her up\n ",
+        "00:00:05.010 --> 00:00:07.000\nlock her up\nno",
+        "00:00:07.000 --> 00:00:07.010\nno\n ",
+        "00:00:07.010 --> 00:00:09.000\nno\nno",
+    ]
+    document = read_bytes_as(tmp_path, "a.vtt", "\n\n".join(["WEBVTT", *cues]).encode())
+    assert document.text == "lock her up\nlock her up\nno\nno"
+    alone = [f"00:00:0{i}.000 --> 00:00:0{i}.900\n{chant}" for i in (1, 2)]  # which do not roll up
+    document = read_bytes_as(tmp_path, "b.vtt", "\n\n".join(["WEBVTT", *alone]).encode())
+    assert document.text == "lock her up\nlock her up"
+
+
 def test_drawings_in_subtitles_are_not_text_and_a_lone_brace_is(tmp_path: Path):
     drawn = ASS + "Dialogue: 0,1:01:04.00,1:01:05.00,Default,,0,0,0,,{\\p1}m 0 0 l 1 1{\\p0}\n"
     drawn += "Dialogue: 0,1:01:06.00,1:01:07.00,Default,,0,0,0,,{\\pos(1,2)}so{\\p0} we\\hsay {-\n"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from html import unescape
-from itertools import dropwhile
 from typing import Any
 
 from detector.errors import InputError
@@ -31,6 +30,8 @@ _LINE_END = re.compile("\r\n?")
 _SAID_AT = re.compile(r"<[\d:.]+>")
 _COMMENT = re.compile(r"(?<=\n\n)(?:NOTE|STYLE|REGION)(?=\s).*(?:\n(?!.*-->).+)*")
 _NAME = re.compile(r"(?<=\n\n)(?!.*-->).+\n(?=.*-->)")
+_TIMED = "\0"  # what a time of a word leaves in its line
+_MOST_ROWS = 15  # that a television shows
 
 
 def read_subtitles(data: bytes, *, id: str, limits: Limits) -> Document:
@@ -39,20 +40,30 @@ def read_subtitles(data: bytes, *, id: str, limits: Limits) -> Document:
     text = _LINE_END.sub("\n", text.removeprefix("\ufeff"))
     escaped = text.startswith("WEBVTT")
     rolls_up = escaped and _SAID_AT.search(text) is not None
-    for unspoken in (_SAID_AT, _COMMENT, _NAME) if escaped else ():
-        text = unspoken.sub("", text)
-    blocks, shown = Blocks(), {""}
+    if escaped:
+        text = _NAME.sub("", _COMMENT.sub("", _SAID_AT.sub(_TIMED, text)))
+    blocks, shown = Blocks(), list[str]()
     for cue in _cues(text, id):
         spoken, styling = _apart(cue.text)
         if not cue.is_comment and not _DRAWING.search(styling):
-            lines = [one_line(_SPACE.sub(" ", unescape(line) if escaped else line)) for line in spoken.split(r"\N")]
-            new = dropwhile(shown.__contains__, lines) if rolls_up else lines
+            said = _SPACE.sub(" ", unescape(spoken) if escaped else spoken)
+            lines = [line for row in said.split(r"\N") if (line := one_line(row))]
+            n_again = _n_again(shown, lines) if rolls_up else 0
+            shown = [one_line(line.replace(_TIMED, "")) for line in lines]
             blocks.anchor(clock_time(cue.start))
-            blocks.add(one_line(" ".join(new)), between="\n")
-            shown = {"", *lines}
+            blocks.add(one_line(" ".join(shown[n_again:])), between="\n")
     if not blocks.text:
         raise InputError(f"{id}: no subtitle was found in it: give an .srt, .vtt or .ass file")
     return Document(id, blocks.text, meta=blocks.meta(format="subtitles", warnings=warnings))
+
+
+def _n_again(shown: list[str], lines: list[str]) -> int:
+    """How many lines have rolled up: those at the beginning that were at the end before.
+
+    A line with times of its words is said now, even if it was said before.
+    """
+    most = min(len(shown), len(lines), _MOST_ROWS)
+    return next(n for n in range(most, -1, -1) if shown[len(shown) - n :] == lines[:n])
 
 
 def _apart(text: str) -> tuple[str, str]:
