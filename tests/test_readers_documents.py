@@ -424,6 +424,10 @@ def test_a_paragraph_whose_end_was_deleted_goes_on_in_the_next(tmp_path: Path):
     body += ended.format(gone, "To us") + row + ended.format(gone, "all.")
     document = docx_with(f'<w:document xmlns:w="w"><w:body>{body}</w:body></w:document>'.encode())
     assert read_bytes_as(tmp_path, "a.docx", document).text == "One.\n\nThey lie.\n\nTo us\n\ncell\n\nall."
+    box = "<w:txbxContent>" + ended.format("", "Box.") + "</w:txbxContent>"  # which stands inside the paragraph
+    body = ended.format(gone + box, "To us") + ended.format("", "all.")
+    document = docx_with(f'<w:document xmlns:w="w"><w:body>{body}</w:body></w:document>'.encode())
+    assert read_bytes_as(tmp_path, "b.docx", document).text == "To us\n\nBox.\n\nall."
 
 
 def test_a_word_document_whose_parts_have_other_names_is_read(tmp_path: Path):

@@ -95,9 +95,13 @@ def _is_kept(element: _Element) -> bool:
 
 
 def _goes_on(paragraph: _Element) -> bool:
-    """Whether the end of a paragraph was deleted or moved away, so that the next one goes on with it."""
+    """Whether the end of a paragraph was deleted or moved away, so that the next one goes on with it.
+
+    Not where a text box lies inside, whose paragraphs would come next.
+    """
     mark = paragraph.find("{*}pPr/{*}rPr")
-    return mark is not None and any(_name(change) in _DELETED for change in mark)
+    gone = mark is not None and any(_name(change) in _DELETED for change in mark)
+    return gone and paragraph.find(".//{*}txbxContent") is None
 
 
 def _add_notes(blocks: Blocks, package: Package, body: _Element, kind: str, part: str, id: str) -> None:
