@@ -80,6 +80,11 @@ def test_what_is_quoted_or_code_inside_a_paragraph_stays_in_it(tmp_path: Path):
     document = read_bytes_as(tmp_path, "a.html", page.encode())
     assert "\n\nThey say “we all lie”, and x is what they mean by that, as ever.\n\n" in document.text
     assert [one.partition(" ")[0] for one in ranges(document, "block_quotes")] == ["It"]
+    item = "<ul><li>They <em><q>all <q>lie</q></q></em>, as <code>x</code> says.</li><li>It is <Q>“so”</Q>.</li></ul>"
+    page = f"<html><body><article>{other}<div>In short, it is so: {quote} And more.</div>{item}</article></body></html>"
+    document = read_bytes_as(tmp_path, "b.html", page.encode())
+    assert document.text.endswith("\n\nAnd more.\n\nThey “all “lie””, as x says.\n\nIt is “so”.")
+    assert [one.partition(" ")[0] for one in ranges(document, "block_quotes")] == ["It"]  # where words stand beside it
 
 
 def test_a_page_has_its_metadata_and_no_navigation(tmp_path: Path):

@@ -27,6 +27,7 @@ _ARTICLE = Dialect(
 )
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 _XML = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
+_QUOTED = re.compile(r"""<q(?:\s[^<>]*)?>(["“]?)|(["”]?)</q\s*>""", re.IGNORECASE)
 # What could be read so far is in no such encoding: browsers take it for UTF-8, too.
 _MEANT = dict.fromkeys(("utf-16", "utf-16le", "utf-16be", "utf-32"), "utf-8")
 
@@ -38,7 +39,7 @@ def read_html(data: bytes, *, id: str, limits: Limits, charset: str | None = Non
             f"{id}: has more than {limits.n_markup:,} bytes, as no article does: save its text and name it"
         )
     text, _, warnings = decode_text(data, id=id, declared=charset or _declared(data))
-    page = _extracted(_XML.sub("", text, count=1), id=id, url=url)
+    page = _extracted(_with_marks(_XML.sub("", text, count=1)), id=id, url=url)
     blocks = Blocks()
     if page is not None:
         _add_headline(blocks, page)
@@ -72,12 +73,15 @@ def _add_headline(blocks: Blocks, page: Any) -> None:
         blocks.add(title)
 
 
+def _with_marks(text: str) -> str:
+    """The page with quotation marks in place of ``<q>``, as a browser shows it: trafilatura takes it for a block."""
+    return _QUOTED.sub(lambda at: (at[1] or "“") if at[2] is None else (at[2] or "”"), text)
+
+
 def _keep_in_line(body: Any) -> None:
-    """Makes a quotation or code in a paragraph words of it; the former in quotation marks, as a browser shows it."""
-    for element in list(body.iter("quote", "code")):
-        if element.getparent().tag in ("p", "head"):
-            if element.tag == "quote" and (element.text or "")[:1] not in ('"', "“"):
-                element.text, element.tail = f"“{element.text or ''}", f"”{element.tail or ''}"
+    """Makes code in a paragraph, a heading or an item words of it."""
+    for element in list(body.iter("code")):
+        if element.getparent().tag in ("p", "head", "item"):
             element.tag = "hi"
 
 
