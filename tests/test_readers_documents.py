@@ -381,6 +381,12 @@ def test_mail_whose_latin_1_is_none_keeps_its_quotation_marks(tmp_path: Path, st
     assert document.text == "News\n\n“It’s a lie,” said Zoé."
 
 
+def test_mail_in_another_encoding_than_latin_1_is_told_by_its_first_odd_byte(tmp_path: Path):
+    mail = b"Subject: News\nContent-Type: text/plain; charset=iso-8859-1\n\n\xc0\x81 is \0 no text."
+    with pytest.raises(InputError, match=r"byte 0 \(0xC0\) is not valid UTF-8"):
+        read_bytes_as(tmp_path, "a.eml", mail)
+
+
 def test_mail_that_is_only_html(tmp_path: Path):
     document = read_bytes_as(tmp_path, "a.eml", message("html").as_bytes())
     assert document.text == "Re: the bridge – now\n\nThey lie.\n\nNever!"

@@ -74,7 +74,7 @@ def _attached_parts(message: MIMEPart, *, in_forms: bool = False) -> Iterator[MI
     ``in_forms``: this is one of several forms of the text, in which only what has the name of a file is something else.
     """
     in_forms = in_forms or message.get_content_subtype() == "alternative"
-    beside = list(message.iter_attachments())
+    beside = set(message.iter_attachments())
     for part in message.iter_parts():
         if part.get_content_maintype() == "multipart":
             yield from _attached_parts(part, in_forms=in_forms)

@@ -106,8 +106,9 @@ def _events(root: _Element, dialect: Dialect) -> Iterator[tuple[bool, Any]]:
 def _is_read(element: Any, dialect: Dialect) -> bool:
     """Whether what is inside an element is text of the page; not in a comment, a script, or what is hidden."""
     name = _name(element)
-    hidden = name and (element.get("hidden") is not None or _NOT_SHOWN.search(element.get("style") or ""))
-    return bool(name) and name not in dialect.left_out and not hidden
+    if not name or name in dialect.left_out:
+        return False
+    return element.get("hidden") is None and not _NOT_SHOWN.search(element.get("style") or "")
 
 
 def _name(element: Any) -> str:

@@ -100,9 +100,10 @@ def decode_text(data: bytes, *, id: str, declared: str | None = None) -> tuple[s
         try:
             return data.decode(encoding), encoding, []
         except UnicodeDecodeError as problem:
-            error = problem
             if marked:
-                raise InputError(_undecodable(id, error)) from None
+                raise InputError(_undecodable(id, problem)) from None
+            if encoding == "utf-8":  # which is always tried
+                error = problem
         except LookupError:  # a page may state any nonsense
             continue
     return _guessed(data, id, error)
