@@ -369,7 +369,8 @@ def test_mail_is_subject_and_text(tmp_path: Path):
 
 def test_what_a_message_hides_is_not_read(tmp_path: Path):
     hidden = '<div style="color: red; DISPLAY:none !important">Preview <b>line</b></div><p hidden>Never</p>'
-    mail = f"Subject: News\nContent-Type: text/html\n\n{hidden}They <span style='display: none'>do not</span> lie."
+    mail = f"Subject: News\nContent-Type: text/html\n\n{hidden}They <span style='display: none'>do not</span>"
+    mail += " <b style='--menu-display:none'>lie.</b>"
     assert read_bytes_as(tmp_path, "a.eml", mail.encode()).text == "News\n\nThey lie."
 
 

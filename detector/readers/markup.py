@@ -42,7 +42,7 @@ HTML = Dialect(
 )
 
 
-_NOT_SHOWN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_NOT_SHOWN = re.compile(r"(?:^|;)\s*display\s*:\s*none", re.IGNORECASE)
 
 
 @dataclass(slots=True)
