@@ -401,6 +401,14 @@ def test_mail_in_another_encoding_than_latin_1_is_told_by_its_first_odd_byte(tmp
         read_bytes_as(tmp_path, "a.eml", mail)
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-8-sig"])
+def test_header_lines_of_mail_may_be_in_any_encoding(tmp_path: Path, encoding: str):
+    mail = "Subject: Le café, a naïve idea\r\nFrom: Zoé <zoe@example.org>\r\nX-Other: x\r\n\r\nThey lie."
+    document = read_bytes_as(tmp_path, "a.eml", mail.encode(encoding))
+    assert document.text == "Le café, a naïve idea\n\nThey lie."
+    assert document.meta["author"] == "Zoé <zoe@example.org>"
+
+
 def test_mail_that_is_only_html(tmp_path: Path):
     document = read_bytes_as(tmp_path, "a.eml", message("html").as_bytes())
     assert document.text == "Re: the bridge – now\n\nThey lie.\n\nNever!"

@@ -6,7 +6,9 @@ documents of their own: `attachments` finds it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage, MIMEPart
@@ -22,6 +24,7 @@ from detector.readers.text import decode_text
 from detector.spans import Document
 
 _MOST_PARTS = 1000
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 
 def read_email(data: bytes, *, id: str, limits: Limits) -> Document:
@@ -96,7 +99,13 @@ def _attached(part: MIMEPart, name: str) -> bytes:
 
 
 def _parsed(data: bytes) -> EmailMessage:
-    return BytesParser(policy=policy.default).parsebytes(data.lstrip())
+    """The message in these bytes; header lines in bytes that are neither ASCII nor UTF-8 are decoded as texts are."""
+    data = data.lstrip()
+    found = _HEADER_END.search(data)
+    end = found.start() if found else len(data)
+    with suppress(InputError):  # of what is text in no encoding, the parser makes what it can
+        data = decode_text(data[:end], id="header lines")[0].encode() + data[end:]
+    return BytesParser(policy=policy.default).parsebytes(data)
 
 
 def _add(blocks: Blocks, content: str, subtype: str, id: str) -> None:
