@@ -733,6 +733,21 @@ def test_a_book_with_locked_pages_is_refused(tmp_path: Path):
     assert SENTENCES[0] in read_bytes_as(tmp_path, "b.epub", zipped(fonts)).text
 
 
+def test_a_book_is_read_without_the_chapters_that_are_missing(tmp_path: Path):
+    items = "".join(f"<item id='{i}' href='{i}.xhtml' media-type='application/xhtml+xml'/>" for i in "abc")
+    spine = "".join(f"<itemref idref='{i}'/>" for i in "abc")
+    files = {
+        "META-INF/container.xml": b"<c><rootfile full-path='x/book.opf'/></c>",
+        "x/book.opf": f"<package><manifest>{items}</manifest><spine>{spine}</spine></package>".encode(),
+    }
+    chapters = {f"x/{i}.xhtml": f"<html><body><p>Chapter {i}.</p></body></html>".encode() for i in "ac"}
+    document = read_bytes_as(tmp_path, "a.epub", zipped(files | chapters))
+    assert document.text == "Chapter a.\n\nChapter c."
+    assert document.warnings == ("parts of the book are missing (x/b.xhtml): the others were read",)
+    with pytest.raises(InputError, match=r"none of its chapters is in it \(x/a.xhtml, x/b.xhtml, x/c.xhtml\)"):
+        read_bytes_as(tmp_path, "b.epub", zipped(files))
+
+
 def test_a_zip_entry_with_a_password_is_an_error_row(tmp_path: Path):
     data = bytearray(zipped({"a.txt": b"x"}))
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):

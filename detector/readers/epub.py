@@ -28,7 +28,8 @@ _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 
 
 def read_epub(data: bytes, *, id: str, limits: Limits) -> Document:
-    """The text of an e-book; raises InputError for a damaged, locked or hostile one."""
+    """The text of an e-book, with a warning where chapters are missing; raises InputError for a damaged, locked or
+    hostile one."""
     with opened(data, id=id, limits=limits) as package:
         if _CONTAINER not in package:
             raise InputError(f"{id}: is no e-book (no {_CONTAINER} in it): give an EPUB")
@@ -36,12 +37,18 @@ def read_epub(data: bytes, *, id: str, limits: Limits) -> Document:
         rootfile = _parsed(package, _CONTAINER, id).find(".//{*}rootfile")
         path = rootfile.get("full-path", "") if rootfile is not None else ""
         book = _parsed(package, path, id)
-        blocks = Blocks()
+        blocks, missing = Blocks(), list[str]()
         for number, page in enumerate(_spine(book, path), start=1):
-            _add_page(blocks, package.read(page), number, id)
+            if page in package:
+                _add_page(blocks, package.read(page), number, id)
+            else:
+                missing.append(page)
+    if missing and not blocks.text:
+        raise InputError(f"{id}: none of its chapters is in it ({', '.join(missing):.80}): give a whole copy")
+    warnings = [f"parts of the book are missing ({', '.join(missing):.80}): the others were read"] if missing else []
     names = {"title": "title", "author": "creator", "date": "date", "outlet": "publisher"}
     stated = {key: one_line(book.findtext(f".//{{*}}metadata/{{*}}{name}") or "") for key, name in names.items()}
-    return Document(id, blocks.text, meta=blocks.meta(format="epub", **stated))
+    return Document(id, blocks.text, meta=blocks.meta(format="epub", **stated, warnings=warnings))
 
 
 def _add_page(blocks: Blocks, data: bytes, number: int, id: str) -> None:
