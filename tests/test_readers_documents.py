@@ -597,6 +597,16 @@ def test_an_archive_is_the_documents_in_it(tmp_path: Path):
     assert {path.name for path in tmp_path.iterdir()} == {"news.zip"}  # nothing is unpacked to the disk
 
 
+def test_of_files_with_one_name_in_an_archive_the_last_is_read_once(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", "First.")
+        archive.writestr("b.txt", "Other.")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.txt", "Last.")
+    found = [(item.text, item.warnings) for item in Sources().read(str(tmp_path / "a.zip"))]
+    assert found == [("Last.", ("2 files of the archive have this name: the last one was read",)), ("Other.", ())]
+
+
 def test_archives_in_archives_in_archives_are_refused(tmp_path: Path):
     data = zipped({"a.txt": b"x"})
     for _ in range(4):

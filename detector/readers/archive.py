@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -23,16 +24,19 @@ def read_archive(
 ) -> Iterator[Document | InputError]:
     """What ``read`` makes of each file in an archive whose suffix is ``known``; errors stand in a file's place.
 
-    What all its files unpack to counts together. Raises InputError for a damaged or too deep archive.
+    Of files with one name the last is read, which unpacking would leave, too, and has a warning. What all its files
+    unpack to counts together. Raises InputError for a damaged or too deep archive.
     """
     if depth >= limits.depth:
         raise InputError(f"{id}: lies in {depth} archives or messages, one in the other: unpack it and name the folder")
     with opened(data, id=id, limits=limits) as package:
-        names = sorted(name for name in package.names() if _is_document(name, known))
+        names = Counter(name for name in package.names() if _is_document(name, known))
         if not names:
             raise InputError(f"{id}: no file in this archive is of a kind that can be read ({', '.join(known)})")
-        for name in names:
-            yield from _part(package, name, id=id, depth=depth, read=read)
+        for name, n in sorted(names.items()):
+            told = [f"{n} files of the archive have this name: the last one was read"] if n > 1 else []
+            for item in _part(package, name, id=id, depth=depth, read=read):
+                yield item.with_warnings(told) if isinstance(item, Document) else item
 
 
 def _part(package: Package, name: str, *, id: str, depth: int, read: ReadPart) -> Iterator[Document | InputError]:
