@@ -162,6 +162,12 @@ def test_classify_names_spans_without_gold(ptc, tiny_model_folder):
     ]
     assert {technique for _, technique, _, _ in rows} <= set(PTC_14.names)
     assert rows[1][1] != rows[2][1]
+    (ptc / "one").mkdir()
+    (ptc / "one" / "article700.labels").write_text("700\t9\t13\n")
+    arguments = [*options[:4], "--labels", ptc / "one", "-o", ptc / "one" / "article700.labels"]
+    result = CliRunner().invoke(app, ["classify", *map(str, arguments)])
+    assert "is read and cannot be the output" in str(result.exception)
+    assert (ptc / "one" / "article700.labels").read_text() == "700\t9\t13\n"
 
 
 def test_classify_keeps_the_order_of_jsonl(tmp_path, tiny_model_folder):
@@ -194,9 +200,12 @@ def test_perfect_predictions_score_one(tmp_path):
         (["--corpus", "ptc"], "needs --articles DIR and --labels"),
         (["--corpus", "jsonl"], "needs --file FILE"),
         (["--corpus", "jsonl", "--file", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--corpus", "jsonl", "--file", "a.jsonl", "--articles", "a"], "--corpus jsonl: takes no --articles"),
+        (["--corpus", "semeval2021", "--file", "a.json", "--labels", "a"], "--corpus semeval2021: takes no --labels"),
+        (["--corpus", "ptc", "--articles", "a", "--labels", "b", "--file", "c"], "--corpus ptc: takes no --file"),
     ],
 )
-def test_missing_input_is_one_line(tmp_path, capsys, monkeypatch, arguments, says):
+def test_missing_input_and_that_of_another_format_is_one_line(tmp_path, capsys, monkeypatch, arguments, says):
     from detector.cli import main
 
     monkeypatch.chdir(tmp_path)

@@ -44,7 +44,7 @@ def command(
     ptc: rows of id, start, end (or a technique of ?); semeval2021 and jsonl: spans whose technique may be left out.
     The output has the format of the input, with the techniques of its inventory.
     """
-    read = [*(file or ()), *streams.files_in(articles), labels]
+    read = [*(file or ()), *streams.files_in(articles), labels, *streams.files_in(labels)]
     streams.check_apart(str(output), (str(path) for path in read if path))
     given = read_corpus(corpus, articles=articles, labels=labels, files=file, skip_bad=skip_bad, named=False)
     make_folder(output.parent)

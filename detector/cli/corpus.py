@@ -48,10 +48,13 @@ def read_corpus(
 
     Spans that need not be ``named`` may lack their technique.
 
-    Raises ConfigError where an option that the format needs is missing.
+    Raises ConfigError where an option that the format needs is missing, or where there is one of another format.
     """
     from detector import corpora
 
+    others = {"--file": files} if format is CorpusFormat.PTC else {"--articles": articles, "--labels": labels}
+    if given := [flag for flag, value in others.items() if value]:
+        raise ConfigError(f"--corpus {format}: takes no {given[0]}: leave it out, or name another format")
     if format is CorpusFormat.PTC:
         if articles is None or labels is None:
             raise ConfigError("--corpus ptc: needs --articles DIR and --labels DIR|FILE")
