@@ -1,8 +1,10 @@
 """`detector convert`: between every two formats that can hold the same, and back without loss."""
 
+import io
 import itertools
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -286,6 +288,16 @@ def test_a_pipe_is_read_once_and_what_is_not_stated_is_not_made_up(tmp_path: Pat
     run(capfdbinary, tmp_path / "corpus.jsonl", tmp_path / "back.json", "--from", "corpus")
     back = json.loads((tmp_path / "back.json").read_text())
     assert (back["model"]["name"], back["settings"]["strictness"]) == ("", "")
+
+
+def test_standard_input_is_read(source: Path, capfdbinary, monkeypatch):
+    for options, told in ((["--from", "json"], "1 document with 2 findings"), ([], "-: its format cannot be told")):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(source.read_bytes())))
+        code, out, err = run(capfdbinary, "-", "-", "--to", "jsonl", *options)
+        assert (code, told in err) == (0 if options else 2, True)
+        assert [read_annotation(json.loads(line)) for line in out.splitlines()] == [DOCUMENT] * len(options[:1])
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run(capfdbinary, "-", "-", "--from", "json", "--to", "jsonl")[0] == 2
 
 
 def test_texts_that_are_read_are_not_replaced(source: Path, tmp_path: Path, capfdbinary):

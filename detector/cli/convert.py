@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -17,6 +18,7 @@ from detector.cli import streams
 from detector.cli.formats import ConvertFormat
 from detector.cli.inputs import apart
 from detector.errors import ConfigError, DetectorError, InputError
+from detector.readers.text import STANDARD_INPUT
 from detector.report.wording import counted
 
 if TYPE_CHECKING:
@@ -30,7 +32,12 @@ _NOT_STATED = (OSError, ValueError, LookupError, TypeError, AttributeError, Dete
 
 
 def command(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A file or folder with findings.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN", help="A file or folder with findings, or - for standard input.", show_default=False
+        ),
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file or folder to write.", show_default=False)],
     source_format: Annotated[
         ConvertFormat | None,
@@ -179,14 +186,22 @@ def _provenance(record: Mapping[str, Any]) -> Provenance:
 
 @contextmanager
 def _whole(source: Path) -> Iterator[Path]:
-    """The path; of a pipe, which can be read only once, a file with what comes out of it."""
-    if not os.path.exists(source) or source.is_file() or source.is_dir():
+    """The path; of standard input or a pipe, which can be read only once, a file with what comes out of it."""
+    piped = str(source) == STANDARD_INPUT
+    if not piped and (not os.path.exists(source) or source.is_file() or source.is_dir()):
         yield source
         return
-    with NamedTemporaryFile(suffix=source.suffix) as file, source.open("rb") as pipe:
+    stream = nullcontext(_standard_input()) if piped else source.open("rb")
+    with NamedTemporaryFile(suffix=source.suffix) as file, stream as pipe:
         shutil.copyfileobj(pipe, file)
         file.flush()
         try:
             yield Path(file.name)
         except DetectorError as error:  # which names the file that was read
             raise type(error)(str(error).replace(file.name, str(source))) from None
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputError(f"{STANDARD_INPUT}: standard input is closed: name a file")
+    return sys.stdin.buffer
