@@ -70,6 +70,12 @@ def test_marks(text: str, spans: list[Span], expected: str):
     assert marked(text, spans) == expected
 
 
+def test_a_place_cannot_reach_the_terminal_raw():
+    meta = {"anchors": [[0, "a\x9b31m\u202eb"]]}
+    document = Document("a", "They lie.", meta=meta).with_spans([Span(0, 4, "doubt")])
+    assert "  a‹U+009B›31m‹U+202E›b  DT  " in render(document, model_name="tiny", style=Style())
+
+
 @given(texts_and_spans(st.text()))
 def test_segments_cover_the_text_once_and_know_their_spans(case: tuple[str, list[Span]]):
     text, spans = case

@@ -59,10 +59,7 @@ def findings(document: Document, style: Style) -> list[str]:
     Where it was measured which words carried it, a second line names them; the last line then says what figures mean.
     """
     lines = LineIndex(document.text)
-    places = [
-        shortened(place, 24) if (place := place_of(document, span)) else ":".join(map(str, lines.position(span.start)))
-        for span in document.spans
-    ]
+    places = [_place(document, span, lines) for span in document.spans]
     quoted = document_quotations(document) if document.spans else ()
     codes = [short_code(span.technique) for span in document.spans]
     titles = [title(span.technique) for span in document.spans]
@@ -102,6 +99,12 @@ def because(document: Document, cues: Sequence[Cue]) -> str:
     """The words that carried a finding, each with its `factor`, in a phrase."""
     named = [f"“{shortened(visible(document.text[cue.start : cue.end]), 0)}” ({factor(cue.weight)})" for cue in cues]
     return f"because of {', '.join(named)}" if named else "no single word carried it"
+
+
+def _place(document: Document, span: Span, lines: LineIndex) -> str:
+    """Where a span begins, as the source counts, else as line and column."""
+    place = place_of(document, span)
+    return shortened(visible(place), 24) if place else ":".join(map(str, lines.position(span.start)))
 
 
 def _said(quotation: Quotation | None) -> str:
