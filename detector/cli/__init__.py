@@ -6,9 +6,11 @@ Results go to standard output, messages to standard error. Exit codes: 0 done, 1
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
@@ -76,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if os.environ.get("DETECTOR_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # of typer's help, too
+            say(f"error: the output cannot be written ({error.strerror}): make room or write elsewhere")
+            with suppress(OSError):  # or the flush at exit would complain
+                sys.stdout.close()
+            sys.exit(2)
         what = " ".join(str(error).split())
         say(
             f"error: {type(error).__name__}: {what}: this is a fault of the detector: "
