@@ -861,6 +861,19 @@ def test_a_page_that_says_it_is_utf_16_is_not(tmp_path: Path):
     assert read_bytes_as(tmp_path, "b.html", stated.encode()).text == plain
 
 
+def test_a_page_that_a_browser_saved_in_one_file_is_read_like_a_page(tmp_path: Path):
+    saved = EmailMessage()
+    saved["From"], saved["Subject"] = "<Saved by Blink>", "The mayor"
+    saved.set_content((SAMPLES / "article.html").read_text(encoding="utf-8"), subtype="html", cte="quoted-printable")
+    saved["Content-Location"] = "https://example.org/bridge"
+    saved.add_related(b"p { color: red }", maintype="text", subtype="css")
+    document = read_bytes_as(tmp_path, "a.mhtml", saved.as_bytes())
+    assert document.text == read_one(SAMPLES / "article.html").text
+    assert document.meta["url"] == "https://example.org/bridge"
+    with pytest.raises(InputError, match="there is no web page in this file"):
+        read_bytes_as(tmp_path, "a.mht", message("plain").as_bytes().replace(b"text/html", b"text/css"))
+
+
 def test_a_chapter_is_read_in_the_encoding_that_it_states():
     root = parsed_markup(
         "<?xml version='1.0' encoding='iso-8859-1'?><html><body><p>über</p></body></html>".encode("latin-1"),

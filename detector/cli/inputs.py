@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     HTML = "html"
+    MHTML = "mhtml"
     PDF = "pdf"
     DOCX = "docx"
     EPUB = "epub"

@@ -29,7 +29,7 @@ _HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 def read_email(data: bytes, *, id: str, limits: Limits) -> Document:
     """The text of a message; raises InputError where it has none."""
-    message = _parsed(data)
+    message = parsed_message(data)
     if not message.keys() or sum(1 for _ in message.walk()) > _MOST_PARTS:
         raise InputError(f"{id}: is no e-mail (it has no header lines, or too many parts): give an .eml file")
     subject = one_line(str(message.get("subject", "")))
@@ -39,7 +39,7 @@ def read_email(data: bytes, *, id: str, limits: Limits) -> Document:
     for subtype in ("plain", "html"):
         part = message.get_body(preferencelist=(subtype,))
         if part is not None and len(blocks) == n_subject:
-            content, _, warnings = decode_text(_payload(part), id=id, declared=part.get_content_charset())
+            content, _, warnings = decode_text(payload(part), id=id, declared=part.get_content_charset())
             _add(blocks, content, subtype, id)
     if not blocks.text:
         raise InputError(f"{id}: the message has no text, and nothing is attached that can be read: leave it out")
@@ -63,7 +63,7 @@ def attachments(data: bytes, *, suffixes: Mapping[str, str], media_types: Mappin
     Plain text comes as UTF-8, whatever it was sent as.
     """
     found = []
-    for number, part in enumerate(_attached_parts(_parsed(data)), start=1):
+    for number, part in enumerate(_attached_parts(parsed_message(data)), start=1):
         name = part.get_filename() or f"part {number}"
         kind = suffixes.get(PurePath(name).suffix.lower()) or media_types.get(part.get_content_type())
         if kind:
@@ -89,7 +89,7 @@ def _attached(part: MIMEPart, name: str) -> bytes:
     if part.get_content_type() == "message/rfc822":
         inner = part.get_payload()
         return inner[0].as_bytes() if isinstance(inner, list) and isinstance(inner[0], EmailMessage) else b""
-    data = _payload(part)
+    data = payload(part)
     if part.get_content_type() != "text/plain" or b"\0" in data:
         return data
     try:
@@ -98,7 +98,7 @@ def _attached(part: MIMEPart, name: str) -> bytes:
         return data  # whoever reads it will say so, of this attachment alone
 
 
-def _parsed(data: bytes) -> EmailMessage:
+def parsed_message(data: bytes) -> EmailMessage:
     """The message in these bytes; header lines in bytes that are neither ASCII nor UTF-8 are decoded as texts are."""
     data = data.lstrip()
     found = _HEADER_END.search(data)
@@ -117,9 +117,10 @@ def _add(blocks: Blocks, content: str, subtype: str, id: str) -> None:
         add_markup(blocks, root)
 
 
-def _payload(part: MIMEPart) -> bytes:
-    payload = part.get_payload(decode=True)
-    return payload if isinstance(payload, bytes) else b""
+def payload(part: MIMEPart) -> bytes:
+    """The bytes of a part; none where it is made of parts."""
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
 
 
 def _date(message: EmailMessage) -> str:

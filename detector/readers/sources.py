@@ -21,6 +21,8 @@ SUFFIXES = {
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
+    ".mhtml": "mhtml",
+    ".mht": "mhtml",
     ".pdf": "pdf",
     ".docx": "docx",
     ".epub": "epub",
@@ -181,6 +183,10 @@ def _reader(kind: str) -> Callable[..., Document]:
             from detector.readers.html import read_html
 
             return read_html
+        case "mhtml":
+            from detector.readers.mhtml import read_mhtml
+
+            return read_mhtml
         case "pdf":
             from detector.readers.pdf import read_pdf
 
