@@ -853,6 +853,10 @@ def test_the_largest_size_holds_whatever_the_file_is_called(tmp_path: Path):
         assert "has more than 500 bytes: raise the limit with --max-size" in str(problem)
 
 
+def test_no_memory_is_taken_for_a_size_that_no_file_has():
+    assert SENTENCES[2] in read_one(SAMPLES / "article.pdf", limits=Limits(n_bytes=10**15)).text
+
+
 def test_a_page_that_says_it_is_utf_16_is_not(tmp_path: Path):
     page = (SAMPLES / "article.html").read_text(encoding="utf-8")
     plain = read_bytes_as(tmp_path, "a.html", page.encode()).text

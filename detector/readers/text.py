@@ -14,6 +14,8 @@ import codecs
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from detector.errors import InputError
@@ -41,6 +43,7 @@ _GUESSES = (
 )
 _LATIN = frozenset({"cp1250", "cp1254", "cp1257", "iso8859_2", "iso8859_15"})
 _ENOUGH = 65_536  # bytes that a guess looks at
+_PIECE = 1_048_576
 _FEW = 0.2  # of the bytes: more than these, and the text is hardly in Latin letters
 # Four unlike bytes in a row that are not ASCII: a word in other letters than Latin ones.
 _OTHER_LETTERS = re.compile(rb"(?:([\x80-\xff])(?!\1)){4}")
@@ -62,7 +65,8 @@ def file_bytes(path: str | Path, *, n_bytes: int | None = None) -> bytes:
     """The bytes of a file, at most ``n_bytes`` of them; raises InputError where there are none or more than these."""
     try:
         with Path(path).open("rb") as stream:
-            data = stream.read() if n_bytes is None else stream.read(n_bytes + 1)
+            pieces = iter(partial(stream.read, _PIECE), b"")  # memory for what there is, not for what may be
+            data = b"".join(pieces if n_bytes is None else islice(pieces, n_bytes // _PIECE + 1))
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder where a file is meant: name a file in it") from None
     except OSError as error:
