@@ -553,6 +553,14 @@ def test_a_message_that_only_carries_files_is_no_error(tmp_path: Path):
     assert (document.id.partition("!")[2], document.text) == ("a.txt", "They lie.")
 
 
+@pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain\nContent-Disposition: attachment"])
+def test_a_message_may_be_nothing_but_a_file(tmp_path: Path, kind: str):
+    file = tmp_path / "a.eml"
+    file.write_text(f"Subject: Scan\nContent-Type: {kind}; filename=a.txt; name=a.txt\n\nThey lie.")
+    found = [(item.id.removeprefix(str(file)), item.text) for item in Sources().read(str(file))]
+    assert found == [("", "Scan"), ("!a.txt", "They lie.")]
+
+
 def test_messages_in_messages_in_messages_are_refused(tmp_path: Path):
     mail = attached({"a.txt": b"They lie."})
     for _ in range(3):

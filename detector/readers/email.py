@@ -74,8 +74,12 @@ def attachments(data: bytes, *, suffixes: Mapping[str, str], media_types: Mappin
 def _attached_parts(message: MIMEPart, *, in_forms: bool = False) -> Iterator[MIMEPart]:
     """What a message carries beside its text, at whatever depth: a signed one has all of it inside a part.
 
-    ``in_forms``: this is one of several forms of the text, in which only what has the name of a file is something else.
+    A message that is nothing but a file carries itself. ``in_forms``: this is one of several forms of the text, in
+    which only what has the name of a file is something else.
     """
+    kind = message.get_content_maintype()
+    if kind != "multipart" and (kind != "text" or message.is_attachment()):
+        yield message
     in_forms = in_forms or message.get_content_subtype() == "alternative"
     beside = set(message.iter_attachments())
     for part in message.iter_parts():
