@@ -409,6 +409,12 @@ def test_header_lines_of_mail_may_be_in_any_encoding(tmp_path: Path, encoding: s
     assert document.meta["author"] == "Zoé <zoe@example.org>"
 
 
+@pytest.mark.parametrize("sender", ["Ann <a@[", 'a@example.org, "'])
+def test_a_broken_address_leaves_the_message(tmp_path: Path, sender: str):
+    document = read_bytes_as(tmp_path, "a.eml", f"Subject: News\nFrom: {sender}\n\nThey lie.".encode())
+    assert (document.text, document.meta["author"]) == ("News\n\nThey lie.", sender)
+
+
 def test_mail_that_is_only_html(tmp_path: Path):
     document = read_bytes_as(tmp_path, "a.eml", message("html").as_bytes())
     assert document.text == "Re: the bridge – now\n\nThey lie.\n\nNever!"

@@ -44,7 +44,7 @@ def read_email(data: bytes, *, id: str, limits: Limits) -> Document:
     if not blocks.text:
         raise InputError(f"{id}: the message has no text, and nothing is attached that can be read: leave it out")
     names = [name for part in _attached_parts(message) if (name := part.get_filename())]
-    stated = {"title": subject, "author": str(message.get("from", "")), "date": _date(message)}
+    stated = {"title": subject, "author": _author(message), "date": _date(message)}
     return Document(id, blocks.text, meta=blocks.meta(format="email", **stated, attachments=names, warnings=warnings))
 
 
@@ -125,6 +125,14 @@ def payload(part: MIMEPart) -> bytes:
     """The bytes of a part; none where it is made of parts."""
     data = part.get_payload(decode=True)
     return data if isinstance(data, bytes) else b""
+
+
+def _author(message: EmailMessage) -> str:
+    """Who sent it; as it stands in the header where the address is too broken for Python's parser."""
+    try:
+        return str(message.get("from", ""))
+    except Exception:  # it raises whatever it stumbles over
+        return next(str(value) for name, value in message.raw_items() if name.lower() == "from")
 
 
 def _date(message: EmailMessage) -> str:
