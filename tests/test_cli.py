@@ -432,6 +432,13 @@ def test_help_answers_at_once():
     assert min(seconds() for _ in range(3)) < 1  # 0.1 s on an idle machine
 
 
+def test_help_is_shown_in_any_encoding(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    done = process("annotate", "--help", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b",?" in done.stdout
+
+
 def test_import_detector_is_light():
     used = "import sys, detector; detector.Span; detector.__version__; "
     code = used + "print({'torch', 'numpy', 'typer'} & set(sys.modules))"

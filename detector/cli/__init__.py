@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
@@ -63,6 +64,8 @@ app.command("calibrate")(calibrate.command)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of this process, or these arguments, and exit with the code that the module names."""
     out = sys.stdout
+    if isinstance(out, TextIOWrapper):
+        out.reconfigure(errors="replace")  # the help has characters that not every encoding has
     try:
         app(None if arguments is None else list(arguments), prog_name="detector")
     except DetectorError as error:
