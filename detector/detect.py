@@ -257,17 +257,23 @@ def _locate_all(
     document: Document, pieces: Pieces, windows: Sequence[Window]
 ) -> dict[int, list[tuple[int, Candidate]]]:
     """The given spans' numbers and places by window; InputError for one that is not inside the text."""
+    check_inside(document)
     counts = count_quotes(document)
     placed: dict[int, list[tuple[int, Candidate]]] = {}
     for i, span in enumerate(document.spans):
-        if not 0 <= span.start < span.end <= len(document.text):
-            where = f"span [{span.start}, {span.end})"
-            raise InputError(f"{document.id}: {where} is not inside the text ({len(document.text)} characters)")
         located = locate(pieces, windows, span)
         if located:
             index, first, last = located
             placed.setdefault(index, []).append((i, Candidate(0, first, last, counts[i])))
     return placed
+
+
+def check_inside(document: Document) -> None:
+    """Nothing; raises InputError where a span of the document is not inside its text, or has no character."""
+    for span in document.spans:
+        if not 0 <= span.start < span.end <= len(document.text):
+            where = f"span [{span.start}, {span.end})"
+            raise InputError(f"{document.id}: {where} is not inside the text ({len(document.text)} characters)")
 
 
 def locate(pieces: Pieces, windows: Sequence[Window], span: Span) -> tuple[int, int, int] | None:

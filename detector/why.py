@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detector.decode import find_words, trim
-from detector.detect import Detector
+from detector.detect import Detector, check_inside
+from detector.errors import InputError
 from detector.spans import Cue, Document, Span
 from detector.techniques import members
 from detector.windows import CHANNELS, Ints, Pieces, piece_range
@@ -50,10 +51,17 @@ class Word:
 def explain(detector: Detector, document: Document) -> Document:
     """The document with what carried each of its spans in `Span.why`: at most three words, strongest first.
 
-    Each word that is tried costs the encoder one reading of the finding and what is around it.
+    Each word that is tried costs the encoder one reading of the finding and what is around it. Of a finding that is
+    longer than the model's window shows beside the text before it, the beginning is scored, and its words are tried.
+    Raises InputError for a span that is not inside the text, or has no technique.
     """
     if not document.spans:
         return document
+    check_inside(document)
+    for span in document.spans:
+        if not span.technique:
+            where = f"span [{span.start}, {span.end})"
+            raise InputError(f"{document.id}: {where} has no technique that words could carry: classify it first")
     pieces = detector.tokenize(document.text)
     words, mask = text_words(document.text, pieces), mask_id(detector)
     spans = tuple(replace(span, why=_cues(detector, span, pieces, words, mask)) for span in document.spans)

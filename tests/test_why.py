@@ -17,7 +17,7 @@ from conftest import SEED_ARTICLE
 
 from detector.cli import main
 from detector.detect import Detector, load
-from detector.errors import CorpusError
+from detector.errors import CorpusError, InputError
 from detector.report.article import article_html
 from detector.report.findings import findings
 from detector.report.html import article_page
@@ -105,8 +105,22 @@ def test_nothing_found_is_nothing_explained(fast: Detector):
 
 
 def test_a_finding_without_words_has_none(fast: Detector):
-    document = Document("d", "we —  love", (Span(2, 6, "doubt"), Span(4, 6, "doubt"), Span(0, 0, "doubt")))
-    assert [span.why for span in explain(fast, document).spans][2] == ()
+    document = Document("d", "we —  love", (Span(2, 6, "doubt"), Span(4, 6, "doubt")))
+    assert [span.why for span in explain(fast, document).spans][1] == ()
+
+
+@pytest.mark.parametrize(
+    ("span", "says"),
+    [
+        (Span(30, 90, "doubt"), r"^d: span \[30, 90\) is not inside the text \(78 characters\)$"),
+        (Span(-5, 4, "doubt"), r"^d: span \[-5, 4\) is not inside the text"),
+        (Span(0, 0, "doubt"), r"^d: span \[0, 0\) is not inside the text"),
+        (Span(0, 4, ""), r"^d: span \[0, 4\) has no technique that words could carry: classify it first$"),
+    ],
+)
+def test_a_span_that_is_none_or_has_no_technique_is_refused(tiny_detector: Detector, span: Span, says: str):
+    with pytest.raises(InputError, match=says):
+        explain(tiny_detector, Document("d", LOADED, (Span(0, 4, "doubt"), span)))
 
 
 def test_hidden_characters_keep_the_offsets(fast: Detector):
