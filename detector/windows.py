@@ -9,6 +9,7 @@ nothing is left out.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -200,10 +201,16 @@ def piece_range(pieces: Pieces, start: int, end: int) -> tuple[int, int]:
 
 
 def window_of_range(windows: Sequence[Window], first: int, last: int) -> int:
-    """The index of the window that shows the most of pieces ``[first, last)``, and of equals the one most centred."""
+    """The index of the window that shows the most of pieces ``[first, last)``, and of equals the one most centred.
 
-    def shown(window: Window) -> tuple[int, int]:
+    The windows are those of a document, in order, and show some of the pieces.
+    """
+
+    def shown(i: int) -> tuple[int, int]:
+        window = windows[i]
         common = min(last, window.last) - max(first, window.first)
         return common, min(first - window.first, window.last - last)
 
-    return max(range(len(windows)), key=lambda i: shown(windows[i]))
+    low = bisect_right(windows, first, key=lambda window: window.last)
+    high = bisect_left(windows, last, key=lambda window: window.first)
+    return max(range(low, high), key=shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import numpy as np
 import pytest
@@ -121,6 +122,28 @@ def test_the_window_that_shows_most_of_a_span_is_chosen():
     assert window_of_range(windows, 15, 25) == 1
     assert window_of_range(windows, 0, 3) == 0
     assert window_of_range(windows, 30, 39) == 2
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=20), st.data())
+def test_the_window_is_the_best_of_all(steps: list[tuple[int, int]], data: st.DataObject):
+    edges = np.cumsum([(0, 20), *steps], axis=0).tolist()
+    windows = [Window(first, last, first, last) for first, last in edges if first < last]
+    first = data.draw(st.integers(0, windows[-1].last - 1))
+    last = data.draw(st.integers(first + 1, windows[-1].last))
+
+    def shown(window: Window) -> tuple[int, int]:
+        common = min(last, window.last) - max(first, window.first)
+        return common, min(first - window.first, window.last - last)
+
+    if max(shown(window)[0] for window in windows) > 0:
+        assert window_of_range(windows, first, last) == max(range(len(windows)), key=lambda i: shown(windows[i]))
+
+
+def test_many_spans_of_a_long_text_are_placed_in_no_time():
+    windows = [Window(10 * i, 10 * i + 14, 10 * i + 2, 10 * i + 12) for i in range(20_000)]
+    started = time.process_time()
+    assert [window_of_range(windows, 10 * i + 6, 10 * i + 8) for i in range(20_000)] == list(range(20_000))
+    assert time.process_time() - started < 5
 
 
 def cuts_from_the_end(text: str, size: int) -> set[int]:
