@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -249,13 +250,15 @@ def collect(documents: Sequence[Scored], setting: Setting, techniques: tuple[str
 
 
 def _credited(found: Iterable[tuple[str, list[NamedRange], list[Candidate]]], channels: tuple[str, ...]) -> Candidates:
-    """What candidates earn against the annotated spans of their channel, each by itself."""
+    """What candidates earn against the annotated spans of their channel (see `gold_ranges`), each by itself."""
     rows: list[tuple[str, tuple[float, float, float, float], float, float]] = []
     n_gold = dict.fromkeys(channels, 0)
     for channel, gold, candidates in found:
         n_gold[channel] += len(gold)
+        starts, ends = [start for _, start, _ in gold], [end for *_, end in gold]
         for candidate in candidates:
-            credit = si(gold, [(channel, candidate.start, candidate.end)])
+            near = gold[bisect_right(ends, candidate.start) : bisect_left(starts, candidate.end)]
+            credit = si(near, [(channel, candidate.start, candidate.end)])
             rows.append((channel, candidate.features(), credit.precision_sum, credit.recall_sum))
     precision = np.array([row[2] for row in rows])
     return Candidates(
