@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
@@ -152,6 +152,8 @@ def load_recipe(path: Path) -> Recipe:
     _check_limits(recipe, f"{path}: ")
     if not recipe.seeds:
         raise ConfigError(f"{path}: seeds: needs one seed at least, such as [1]")
+    check_seeds(recipe.seeds, f"{path}: seeds")
+    check_seeds(recipe.refit, f"{path}: refit")
     files = {key: path.parent / name for key in WRITTEN if (name := getattr(recipe.texts, key))}
     for key, file in files.items():
         if not file.is_file():
@@ -167,6 +169,14 @@ def with_texts(recipe: Recipe, files: Mapping[str, str]) -> Recipe:
     """The recipe with other files of texts, by their keys in `WRITTEN`."""
     texts = replace(recipe.texts, fine=files.get("fine", ""), examples=files.get("examples", ""))
     return replace(recipe, texts=texts)
+
+
+def check_seeds(seeds: Sequence[int], place: str) -> tuple[int, ...]:
+    """The seeds; raises `ConfigError` where one is there twice: it would be one training, and count as two."""
+    for i, seed in enumerate(seeds):
+        if seed in seeds[:i]:
+            raise ConfigError(f"{place}: {seed} is named twice: each seed is a training of its own")
+    return tuple(seeds)
 
 
 def _check_limits(recipe: Recipe, place: str) -> None:

@@ -47,6 +47,8 @@ def test_defaults_fill_in_and_whole_numbers_pass_as_floats(tmp_path):
         (GOOD + "batch_size = 0", "optimiser.batch_size: 0 is not a number from 1 to 10,000"),
         (GOOD + "[texts]\nshare = 1.5", "texts.share: 1.5 is not a number from 0 to 1"),
         ("gap = 10001\n" + GOOD, "gap: 10001 is not a number from 0 to 10,000"),
+        ("seeds = [1, 2, 1]\n" + GOOD, "seeds: 1 is named twice: each seed is a training of its own"),
+        ("refit = [3, 3]\n" + GOOD, "refit: 3 is named twice"),
         ("seeds = [1, -1]\n" + GOOD, "seeds: -1 is not a number from 0 to 4,294,967,295"),
         (GOOD.replace('"e"', '"e"\ndropout = 1'), "encoder.dropout: 1.0 is not a number from 0 to 0.99"),
         (GOOD.replace('"e"', '"e"\nwindow = 34'), "encoder.overlap: 32 must be less than the 32 pieces of a window"),

@@ -188,6 +188,36 @@ def test_a_fold_with_nothing_or_everything_in_it_is_refused(encoder_folder, tmp_
         calibrate(tmp_path / "no-model", few(n_held_out, n_others))
 
 
+def test_a_single_document_to_learn_from_is_refused_before_the_training(encoder_folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"^the corpora: too few texts with words to learn from \(1\): give 2$"):
+        train(recipe(encoder_folder), few(3, 1), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"name": "x" * 192}, ConfigError, r"^the recipe: makes a model that could not be loaded \(.* 200 char"),
+        ({"refit": (2,)}, ModelError, r"none: no encoder can be loaded from there"),
+    ],
+)
+def test_what_would_be_refused_after_hours_is_refused_at_once(encoder_folder, tmp_path, change, error, says):
+    chosen = recipe(encoder_folder)
+    chosen = replace(chosen, encoder=replace(chosen.encoder, refit=str(tmp_path / "none")), **change)
+    with pytest.raises(error, match=says):
+        train(chosen, few(3, 5), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_seed_named_twice_is_one_line(tmp_path, capsys):
+    start = '[encoder]\nname = "fast"\n[optimiser]\nepochs = 1\nencoder_rate = 1e-5\nhead_rate = 1e-5\n'
+    (tmp_path / "recipe.toml").write_text(f'name = "x"\n{start}')
+    with pytest.raises(SystemExit) as ended:
+        main(["train", f"{tmp_path}/recipe.toml", "--out", f"{tmp_path}/out", "--seed", "1", "--seed", "1"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: --seed: 1 is named twice: each seed is a training of its own\n"
+
+
 @pytest.mark.parametrize(("text", "share"), [("\u200b \n", 1.0), ("we love asia", 0.0)])
 def test_documents_without_words_to_learn_from_are_refused_and_nothing_is_begun(encoder_folder, tmp_path, text, share):
     wordless = Corpus("ptc", tuple(Document(str(i), text * i) for i in range(9)), inventory("ptc-19"))

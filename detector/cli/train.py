@@ -68,15 +68,15 @@ def command(
 
     The same command goes on where it was stopped. The model is in DIR/model; use it with --model DIR/model.
     """
-    from detector.config import load_recipe
+    from detector.config import check_seeds, load_recipe
 
     chosen = load_recipe(recipe)
+    chosen = replace(chosen, seeds=check_seeds(seed, "--seed")) if seed else chosen
     corpora = read_corpora(ptc=ptc, checkthat=checkthat, semeval2021=semeval2021, jsonl=jsonl, skip_bad=skip_bad)
     texts = read_unlabelled(unlabelled, skip_bad=skip_bad) if unlabelled else ()
     from detector.train.run import train
 
     quiet_libraries()
-    chosen = replace(chosen, seeds=tuple(seed)) if seed else chosen
     make_folder(out)
     with refused(f"--out {out}"):
         train(chosen, corpora, out, fold=fold, unlabelled=texts, say=say)

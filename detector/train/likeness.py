@@ -31,14 +31,18 @@ class Point:
     n_pieces: int
 
 
+def check_texts(training: Mapping[str, Corpus]) -> None:
+    """Raises `ConfigError`, as far as that can be told without a model, where `training_likeness` would."""
+    _check_number(sum(bool(document.text.strip()) for document in cuts(training)))
+
+
 def training_likeness(detector: Detector, training: Mapping[str, Corpus], held_out: Mapping[str, Corpus]) -> Likeness:
     """The statistics of a sample of the training documents, with limits that held-out documents keep to.
 
     Raises `ConfigError` where fewer than `FEWEST_TEXTS` of the training documents have words.
     """
     fitted = locate(detector, cuts(training))
-    if len(fitted) < FEWEST_TEXTS:
-        raise ConfigError(f"the corpora: too few texts with words to learn from ({len(fitted)}): give {FEWEST_TEXTS}")
+    _check_number(len(fitted))
     likeness = fit_likeness(np.stack([point.mean for point in fitted]), [point.n_pieces for point in fitted])
     measured = locate(detector, cuts(held_out)) or fitted
     distances = [likeness.distance(point.mean, point.n_pieces) for point in measured]
@@ -48,6 +52,11 @@ def training_likeness(detector: Detector, training: Mapping[str, Corpus], held_o
         limit=max(float(np.quantile(distances, SHARE_WITHIN)), LEAST_LIMIT),
         fewest_words=int(np.quantile(n_words, 1 - SHARE_WITHIN)),
     )
+
+
+def _check_number(n_texts: int) -> None:
+    if n_texts < FEWEST_TEXTS:
+        raise ConfigError(f"the corpora: too few texts with words to learn from ({n_texts}): give {FEWEST_TEXTS}")
 
 
 def cuts(corpora: Mapping[str, Corpus]) -> list[Document]:

@@ -30,7 +30,7 @@ from detector.train.calibrate import PLANS, Scored, SettingPlan, cross_fitted, f
 from detector.train.card import card
 from detector.train.features import Collator, make_dataset
 from detector.train.frozen import LowerOutputs, above, lower_outputs, numbered
-from detector.train.likeness import training_likeness
+from detector.train.likeness import check_texts, training_likeness
 from detector.train.loop import Progress, TrainingModule, bfloat16_is_fast, fit, training_device
 from detector.train.measure import Judged, judge, measure, random_errors, technique_scores
 from detector.train.precede import precede_corpora
@@ -72,12 +72,13 @@ def split_corpora(corpora: Mapping[str, Corpus], *, fold: int | None, seed: int 
 
 
 def _split_with_both(corpora: Mapping[str, Corpus], fold: int) -> Split:
-    """The split of a fold; raises `ConfigError` where one side is empty: nothing could be learned, or chosen."""
+    """The split of a fold; raises `ConfigError` where one side is empty or there are too few texts to train on."""
     split = split_corpora(corpora, fold=fold)
     n_left, n_held_out = (sum(len(c.documents) for c in side.values()) for side in (split.training, split.validation))
     if not n_left or not n_held_out:
         told = f"fold {fold} holds out {n_held_out} of {n_left + n_held_out} documents"
         raise ConfigError(f"{told}: take another fold, or more documents")
+    check_texts(split.training)
     return split
 
 
@@ -99,6 +100,9 @@ def train(
     ``unlabelled`` documents. Raises `ConfigError` where nothing is held out, or nothing is left to learn from.
     """
     _split_with_both(corpora, fold)
+    refit = replace(recipe, encoder=replace(recipe.encoder, name=recipe.encoder.refit or recipe.encoder.name))
+    if recipe.refit and recipe.encoder.refit:
+        starting_model(refit, tuple(corpora))  # what is wrong with it is told now, and not when hours have passed
     model, held_out = out / "model", out / (HELD_OUT if recipe.refit else "model")
     folders = {out / f"seed-{seed}-fold-{fold}": seed for seed in recipe.seeds}
     records = [_train_in(folder, recipe, corpora, unlabelled, seed, fold, say) for folder, seed in folders.items()]
@@ -107,12 +111,11 @@ def train(
     write_record(held_out, {**records[0], "seeds": list(recipe.seeds), "seconds": seconds})
     record = calibrate(held_out, corpora, fold=fold, say=say)
     if recipe.refit:
-        recipe = replace(recipe, encoder=replace(recipe.encoder, name=recipe.encoder.refit or recipe.encoder.name))
         folders = {out / f"seed-{seed}-all": seed for seed in recipe.refit}
-        records = [_train_in(folder, recipe, corpora, unlabelled, seed, None, say) for folder, seed in folders.items()]
+        records = [_train_in(folder, refit, corpora, unlabelled, seed, None, say) for folder, seed in folders.items()]
         settings = read_folder(held_out).settings
-        average([folder / "model" for folder in folders], model, settings=settings, start=_start(recipe))
-        record |= {"refit": _refit_record(recipe, corpora, records, held_out)}
+        average([folder / "model" for folder in folders], model, settings=settings, start=_start(refit))
+        record |= {"refit": _refit_record(refit, corpora, records, held_out)}
         write_record(model, record)
         write_likeness(model, corpora, fold=fold, say=say)
         write_card(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from detector.config import Recipe
 from detector.detect import SHIPPED, find_model
 from detector.errors import ConfigError
-from detector.folder_checks import check_encoder
+from detector.folder_checks import check_encoder, check_info
 from detector.model import ModelInfo, RhetoricModel, load_model
 from detector.train.dropout import quicken_dropout
 from detector.train.encoders import load_encoder
@@ -29,12 +29,13 @@ def starting_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricMode
     """The model before its first step, with what it says of itself and its tokenizer.
 
     Raises `ModelError` where the recipe's encoder cannot be loaded, and `ConfigError` where its windows are too short,
-    or it is of a kind that a model folder may not hold.
+    it is of a kind that a model folder may not hold, or a name is too long for one.
     """
     name = recipe.encoder.name
     if recipe.encoder.restart and not is_ours(name):
         raise ConfigError(f"encoder.restart: {name} has no heads and starts afresh anyway; leave it out")
     made = _from_model(recipe, corpora) if is_ours(name) else _from_encoder(recipe, corpora)
+    _check_loads(made[1])
     check_frozen(made[0], recipe.encoder.frozen)
     quicken_dropout(made[0])
     return made
@@ -58,6 +59,14 @@ def _from_encoder(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel
         **special,
     )
     return _with_fresh_heads(encoder, recipe, corpora), info, tokenizer
+
+
+def _check_loads(info: ModelInfo) -> None:
+    """Raises `ConfigError` for what no model folder may say of itself, such as a name that is too long."""
+    try:
+        check_info(asdict(info) | {"corpora": list(info.corpora)})
+    except ValueError as error:
+        raise ConfigError(f"the recipe: makes a model that could not be loaded ({error})") from error
 
 
 def _check_fits(recipe: Recipe, config: Any) -> None:
