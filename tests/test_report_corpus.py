@@ -105,6 +105,17 @@ def test_the_index_has_rates_groups_and_examples():
     assert "50% of what was marked" in index
 
 
+def test_the_chart_has_a_band_only_where_the_table_has_an_interval():
+    days = {"2024-01-01": 5, "2024-01-02": 6, "2024-01-03": 2, "2024-01-04": 7}
+    dated = [document(f"{day}-{i}", "a b c " * (i + 1), date=day) for day, n in days.items() for i in range(n)]
+    index = report(dated)["index.html"]
+    assert index.count('<span class="few">too few</span>') == 1
+    chart = re.search(r'<svg class="line".*?</svg>', index, re.DOTALL)[0]
+    bands = [re.findall(r"(\S+),", corners) for corners in re.findall(r'<polygon points="(.*?)"', chart)]
+    assert bands == [["0.0", "366.7", "366.7", "0.0"], ["1097.0", "1103.0", "1103.0", "1097.0"]]
+    assert chart.count("<circle") == 4
+
+
 def test_document_pages_share_assets_and_lead_back():
     page = report(RESULTS)["documents/0001/000001.html"]
     assert 'href="../../assets/report.css"' in page

@@ -5,8 +5,9 @@ No chart uses a style attribute (the security policy of a page forbids them): sh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -85,28 +86,43 @@ def interval(rate: float, low: float, high: float, most: float, family: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A rate at a place on the time axis, with the bounds of its interval."""
+    """A rate at a place on the time axis, with the bounds of its interval where there is one."""
 
     name: str
     rate: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
 
 
-def line(points: Sequence[Point]) -> Markup:
-    """A line through the rates in order, evenly spaced, over a band of their intervals."""
-    most = max((point.high for point in points), default=0.0) or 1.0
+def line(points: Sequence[Point], most: float) -> Markup:
+    """A line through the rates in order, evenly spaced, on a scale from 0 to ``most``, over a band of their intervals.
+
+    The band is interrupted where a point has no interval.
+    """
     width, height = 1100, 190
     step = width / max(len(points) - 1, 1)
-    xs = [round(i * step, 1) for i in range(len(points))]
-    ys = {
-        name: [round(height - getattr(p, name) / most * height, 1) for p in points] for name in ("rate", "low", "high")
-    }
-    band = [f"{x},{y}" for x, y in zip(xs, ys["high"], strict=True)]
-    band += [f"{x},{y}" for x, y in reversed(list(zip(xs, ys["low"], strict=True)))]
-    path = " ".join(f"{x},{y}" for x, y in zip(xs, ys["rate"], strict=True))
-    dots = "".join(f'<circle cx="{x}" cy="{y}" r="3"/>' for x, y in zip(xs, ys["rate"], strict=True))
+    places = [(round(i * step, 1), point) for i, point in enumerate(points)]
+
+    def y(value: float) -> float:
+        return round(height - value / (most or 1.0) * height, 1)
+
+    bands = "".join(_band([(x, y(low), y(high)) for x, low, high in run]) for run in _with_interval(places))
+    path = " ".join(f"{x},{y(point.rate)}" for x, point in places)
+    dots = "".join(f'<circle cx="{x}" cy="{y(point.rate)}" r="3"/>' for x, point in places)
     return Markup(
         f'<svg class="line" viewBox="-6 -6 {width + 12} {height + 12}" aria-hidden="true" focusable="false">'
-        f'<polygon points="{" ".join(band)}"/><polyline points="{path}"/>{dots}</svg>'
+        f'{bands}<polyline points="{path}"/>{dots}</svg>'
     )
+
+
+def _with_interval(places: Iterable[tuple[float, Point]]) -> Iterator[list[tuple[float, float, float]]]:
+    """Neighbouring points that have an interval: where each is, and its bounds. One by itself gets some width."""
+    for known, run in groupby(places, key=lambda place: place[1].interval is not None):
+        if known:
+            bounds = [(x, *point.interval) for x, point in run if point.interval]
+            yield bounds if len(bounds) > 1 else [(x + side, low, high) for x, low, high in bounds for side in (-3, 3)]
+
+
+def _band(sides: Sequence[tuple[float, float, float]]) -> str:
+    """A polygon over these places, each with its lower and its upper end."""
+    corners = [*(f"{x},{high}" for x, _, high in sides), *(f"{x},{low}" for x, low, _ in reversed(sides))]
+    return f'<polygon points="{" ".join(corners)}"/>'

@@ -83,6 +83,11 @@ class Group:
         """Whether there are enough documents: drawn again, one or two always come out the same."""
         return self.n_documents >= _FEWEST
 
+    @property
+    def highest(self) -> float:
+        """What a chart must have room for."""
+        return self.total.high if self.has_interval else self.total.rate
+
 
 @dataclass(slots=True)
 class _Totals:
@@ -233,7 +238,7 @@ def _index(totals: _Totals, listing: Listing, *, created: date) -> str:
         most=most,
         outlets=_groups(totals.outlets, table, words, by_size=True),
         times=_groups(_times(totals.dates), table, words, by_size=False),
-        chart=lambda groups: charts.line([_point(group) for group in groups]),
+        chart=lambda groups: charts.line([_point(group) for group in groups], max(one.highest for one in groups)),
         interval=_group_interval,
         fewest=_FEWEST,
         families=families(),
@@ -270,7 +275,7 @@ def _interval(rate: Rate, most: float, family: str) -> Any:
 def _group_interval(group: Group, groups: Sequence[Group]) -> Any:
     rate = group.total
     low, high = (rate.low, rate.high) if group.has_interval else (rate.rate, rate.rate)
-    return charts.interval(rate.rate, low, high, max(one.total.high for one in groups), "outlet")
+    return charts.interval(rate.rate, low, high, max(one.highest for one in groups), "outlet")
 
 
 def _examples(totals: _Totals, used: Iterable[Technique]) -> list[tuple[Technique, list[Example]]]:
@@ -305,7 +310,8 @@ def _group(name: str, table: npt.NDArray[np.int64], words: npt.NDArray[np.int64]
 
 
 def _point(group: Group) -> charts.Point:
-    return charts.Point(group.name, group.total.rate, group.total.low, group.total.high)
+    bounds = (group.total.low, group.total.high) if group.has_interval else None
+    return charts.Point(group.name, group.total.rate, bounds)
 
 
 def _record(totals: _Totals, n_data_files: int, created: date) -> dict[str, Any]:
