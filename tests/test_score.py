@@ -591,6 +591,17 @@ def test_a_row_that_is_no_utf8_is_named_by_its_line(tmp_path):
     assert read[1].failure.message == f"{tmp_path}/q.csv: line 4: is not valid UTF-8: save the file as UTF-8"
 
 
+def test_an_empty_id_is_none(tmp_path):
+    (tmp_path / "a.csv").write_text("id,text\na,one\n,two\n,three\n")
+    (tmp_path / "b.jsonl").write_text('{"id": "", "text": "four"}\n{"id": 0, "text": "five"}\n')
+    table, lines = (str(tmp_path / name) for name in ("a.csv", "b.jsonl"))
+    expected = ["a", f"{table}:2", f"{table}:3", f"{lines}:1", "0"]
+    assert [r.id for r in read_records([table, lines], Columns())] == expected
+    asked = [r.failure and r.failure.message for r in read_records([table], Columns(id="id"))]
+    assert asked[0] is None
+    assert asked[1] == f"{table}: line 3: no id in 'id': give it one, or leave --id-column out"
+
+
 def test_ten_thousand_tiny_documents(score: Score, tmp_path):
     rows = "".join(json.dumps({"id": str(i), "text": "they" if i % 7 else ""}) + "\n" for i in range(10_000))
     (tmp_path / "c.jsonl").write_text(rows)

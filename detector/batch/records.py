@@ -84,7 +84,7 @@ class Record:
 class Columns:
     """Which columns are the text, the id and those carried along.
 
-    Without an ``id`` column a record is called by its value of ``id`` where it has one, else ``source:row``.
+    Without an ``id`` column a record is called by its value of ``id`` where that is not empty, else ``source:row``.
     """
 
     text: str = "text"
@@ -352,12 +352,12 @@ def _check_columns(names: Sequence[str], columns: Columns, place: str) -> None:
 def _record(name: str, row: int, values: Mapping[str, Any], columns: Columns, *, undecoded_at: str = "") -> Record:
     """The record of a row's values, or the failure to be one; ``undecoded_at`` names the place of a row of CSV."""
     source = printable(name)
-    id_value = values.get(columns.id or "id")
-    id = f"{source}:{row}" if id_value is None else printable(_as_text(id_value) or "")
+    own_id = _as_text(values.get(columns.id or "id"))
+    id = printable(own_id) if own_id else f"{source}:{row}"
     text, place = values.get(columns.text), undecoded_at or f"{name}:{row}"
     if columns.text not in values:
         return failed(name, row, "column", f"{place}: no {columns.text!r} in it: choose with --text-column", id=id)
-    if columns.id is not None and id_value is None:
+    if columns.id is not None and not own_id:
         return failed(name, row, "record", f"{place}: no id in {columns.id!r}: give it one, or leave --id-column out")
     if not isinstance(text, str):
         what = "null" if text is None else f"a {type(text).__name__}"
