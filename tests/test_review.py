@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -251,6 +252,10 @@ def test_only_this_machine_and_only_with_the_token(plain: Service):
         assert client.get("assets/..%2f..%2fpages.py").status_code == client.get("assets/corpus.js").status_code == 404
         assert client.post("1/decisions", json={"version": 7, "action": "undo"}).status_code == 409
         assert client.post("1/decisions", **undo).status_code == 422
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=60) as asking:
+        asking.sendall(f"OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+        assert asking.makefile("rb").readline().split()[1] == b"404"
+    assert not any(line.startswith("error") for line in plain.said)
 
 
 # -- in the browser ---------------------------------------------------------------------------------------------------

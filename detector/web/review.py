@@ -42,7 +42,7 @@ def review_app(
     inside = Router([Mount("/{token}", app=Router(routes, default=not_found))], default=not_found)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        given = scope["path"].split("/")[1].encode("utf-8", "replace")
+        given = scope["path"].removeprefix("/").partition("/")[0].encode("utf-8", "replace")
         await (inside if hmac.compare_digest(given, token.encode()) else not_found)(scope, receive, send)
 
     return Guard(app, Rules(POLICY, _N_BYTES, hosts), answer_to=answer_to, say=say)
