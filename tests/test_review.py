@@ -125,6 +125,17 @@ def test_what_cannot_be_decided_is_told(row: dict[str, Any], says: str):
     assert says in str(told.value)
 
 
+def test_a_book_of_decisions_is_read_again_in_seconds():
+    spans = [Span(i, i + 4, "doubt", 0.4) for i in range(0, 20_000, 5)]
+    review = Review(Document("a", "They " * 4_000).with_spans(spans), PROVENANCE)
+    started = time.process_time()
+    for span in spans:
+        review.decide(Decision("accept", key(span)))
+    review.decide(Decision("done"))
+    assert review.done
+    assert time.process_time() - started < 5
+
+
 def test_a_span_changed_by_a_space_only_is_accepted():
     start, end, technique = key(LOVE)
     assert TEXT[end].isspace()

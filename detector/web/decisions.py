@@ -59,6 +59,7 @@ class Review:
         self.provenance = provenance
         self.n_decisions = 0
         self._standing: list[Decision] = []  # without those that were undone
+        self._state = self._replayed()
 
     def decide(self, decision: Decision) -> None:
         """Takes a decision; raises InputError where it cannot be taken as things stand."""
@@ -66,17 +67,18 @@ class Review:
         self.n_decisions += 1
         if decision.action == "undo":
             self._standing.pop()
+            self._state = self._replayed()
         else:
             self._standing.append(decision)
+            _apply(decision, self._state)
 
     def check(self, decision: Decision) -> None:
         """Nothing; raises InputError where a decision cannot be taken as things stand."""
-        present = self._state()
         if decision.action == "undo" and not self._standing:
             raise InputError("there is nothing to undo")
         if decision.action == "done" and self.n_undecided:
             raise InputError(f"{self.n_undecided} findings are undecided: accept or reject them first")
-        if decision.action in ("accept", "reject", "clear", "change") and decision.span not in present:
+        if decision.action in ("accept", "reject", "clear", "change") and decision.span not in self._state:
             raise InputError(f"there is no such finding as {decision.span}: load the page anew")
         for key in (decision.span if decision.action == "add" else None, decision.to):
             if key is not None and not 0 <= key[0] < key[1] <= len(self.document.text):
@@ -85,14 +87,13 @@ class Review:
     @property
     def judgements(self) -> tuple[Judgement, ...]:
         """All spans in reading order, those that were rejected too."""
-        state = self._state()
-        spans = in_reading_order(judgement.span for judgement in state.values())
-        return tuple(state[key_of(span)] for span in spans)
+        spans = in_reading_order(judgement.span for judgement in self._state.values())
+        return tuple(self._state[key_of(span)] for span in spans)
 
     @property
     def n_undecided(self) -> int:
         """How many findings nobody has decided about."""
-        return sum(judgement.verdict == "undecided" for judgement in self._state().values())
+        return sum(judgement.verdict == "undecided" for judgement in self._state.values())
 
     @property
     def done(self) -> bool:
@@ -117,7 +118,8 @@ class Review:
             self.document.with_spans(kept), meta={**self.document.meta, "review": {"model": model, **counts}}
         )
 
-    def _state(self) -> dict[Key, Judgement]:
+    def _replayed(self) -> dict[Key, Judgement]:
+        """What was decided about each span, by the decisions that stand."""
         state: dict[Key, Judgement] = {}
         for span in sorted(filter(len, self.document.spans), key=lambda span: span.confidence):
             state[key_of(span)] = Judgement(span)
