@@ -351,6 +351,11 @@ def test_what_would_be_counted_twice_is_refused(score: Score, tmp_path, monkeypa
     for twice in (["d.jsonl", "./d.jsonl"], ["in", "in/"], ["in/**/*.jsonl", "in/**/*.jsonl"], ["hf:o/n", "hf:o/n"]):
         with pytest.raises(InputError, match=f"{re.escape(twice[1])}: is named twice: name it once"):
             score(*twice)
+    for both in (["in/sub/c.jsonl", "in/*/c*"], ["in/sub/*.jsonl", "in/**/c.*"], ["in/*/c.jsonl", "in/sub/c.jsonl"]):
+        with pytest.raises(InputError, match=r"^in/sub/c\.jsonl.*: is named twice: name it once$"):
+            score(*both)
+    with pytest.raises(InputError, match=r"^in/sub/c\.jsonl \(i\*/sub/\*\): lies in .*/in, which is named, too"):
+        score("in", "i*/sub/*")
     for inside in (["in/sub/c.jsonl", "in"], ["in", "in/sub"], [tmp_path, "in/sub/*.jsonl"]):
         with pytest.raises(InputError, match=r": lies in .*, which is named, too: name one of them"):
             score(*inside)

@@ -239,16 +239,25 @@ def _matches_results(pattern: str, folder: str) -> bool:
 
 
 def check_once(corpus: Sequence[str]) -> None:
-    """Raises InputError for what a corpus names twice, by itself or by a folder around it: it would count twice."""
+    """Raises InputError for what a corpus names twice, be it by a folder or a pattern: it would count twice."""
     named: set[str] = set()
     folders = {_place(name) for name in corpus if is_url(name) or os.path.isdir(name)}
-    for name in corpus:
+    for name, said in _named(corpus):
         place = _place(name)
         if place in named:
-            raise InputError(f"{name}: is named twice: name it once")
+            raise InputError(f"{said}: is named twice: name it once")
         if folders and (around := next((f for f in _folders_around(place) if f in folders), None)):
-            raise InputError(f"{name}: lies in {around}, which is named, too: name one of them")
+            raise InputError(f"{said}: lies in {around}, which is named, too: name one of them")
         named.add(place)
+
+
+def _named(corpus: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What a corpus names, and how to speak of it: its arguments, and among several what each pattern matches."""
+    for name in corpus:
+        yield name, name
+        if len(corpus) > 1 and glob.has_magic(name) and not is_url(name) and not os.path.exists(name):
+            for source in _matching_files(name):
+                yield source.name, f"{source.name} ({name})"
 
 
 def _place(name: str) -> str:
