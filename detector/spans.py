@@ -65,8 +65,8 @@ class Document:
         return self.text[span.start : span.end]
 
     def with_warnings(self, warnings: Iterable[str]) -> Document:
-        """The same document with these sentences after those in ``meta["warnings"]``; itself where there are none."""
-        more = list(warnings)
+        """The same document with these sentences after those in ``meta["warnings"]``; itself where none is new."""
+        more = [one for one in dict.fromkeys(warnings) if one not in self.warnings]
         return replace(self, meta={**self.meta, "warnings": [*self.warnings, *more]}) if more else self
 
     @property

@@ -63,6 +63,14 @@ def test_a_text_like_the_training_is_left_alone_and_another_is_not(folder):
     assert warnings(detector, "", " \n") == [(), ()]
 
 
+def test_a_document_that_is_annotated_again_has_each_warning_once(folder):
+    detector = load(folder)
+    once = list(detector.annotate([Document("a", "we love")]))
+    (again,) = detector.annotate(once)
+    assert len(once[0].warnings) >= 1
+    assert again.warnings == once[0].warnings
+
+
 def test_a_folder_without_statistics_says_nothing(tiny_detector):
     assert tiny_detector.likeness is None
     assert warnings(tiny_detector, "we love", NUMBERS) == [(), ()]
