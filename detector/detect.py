@@ -73,13 +73,15 @@ def find_model(name: str | Path | None = None) -> Path:
 
     Raises `ModelError` where there is none.
     """
-    path = Path(name or DEFAULT_MODEL)
-    if name and (path / "model.json").is_file():
-        return path
-    if (SHIPPED / path / "model.json").is_file():
-        return SHIPPED / path
-    given = str(name)
-    local = path.exists() or (path.parent != Path() and path.parent.is_dir())  # a slip, and nobody's repository
+    path, given = Path(name or DEFAULT_MODEL), str(name)
+    try:
+        if name and (path / "model.json").is_file():
+            return path
+        if (SHIPPED / path / "model.json").is_file():
+            return SHIPPED / path
+        local = path.exists() or (path.parent != Path() and path.parent.is_dir())  # a slip, and nobody's repository
+    except OSError as error:
+        raise ModelError(f"{given}: no model can be found there ({error.strerror}); check the path") from None
     if local or given.count("/") != 1 or given.startswith((".", "/")):
         raise ModelError(f"{name}: no model folder (no model.json in it); leave --model out for the shipped model")
     return _fetch(given)

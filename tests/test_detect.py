@@ -155,3 +155,10 @@ def test_a_slip_below_a_folder_is_not_asked_of_the_hub(tmp_path, monkeypatch):
     (tmp_path / "runs").mkdir()
     with pytest.raises(ModelError, match="runs/mine: no model folder"):
         find_model("runs/mine")
+
+
+def test_a_name_that_no_file_can_have_is_one_line():
+    with pytest.raises(
+        ModelError, match=r"^x{300}: no model can be found there \(File name too long\); check the path$"
+    ):
+        find_model("x" * 300)
