@@ -426,6 +426,21 @@ def test_urls_are_read_and_written_through_fsspec(score: Score, tmp_path):
         score("gopherx://there/c.jsonl")
 
 
+def test_a_store_that_may_not_be_read_is_one_line(monkeypatch):
+    def forbidden(*arguments: Any, **said: Any) -> None:
+        raise PermissionError("Forbidden")
+
+    store = RemoteStore("memory://closed")
+    for name in ("cat_file", "ls"):
+        monkeypatch.setattr(store.fs, name, forbidden)
+    with pytest.raises(
+        InputError, match=r"^memory://closed/manifest\.json: cannot be read \(Forbidden\): check the add"
+    ):
+        store.read("manifest.json")
+    with pytest.raises(InputError, match=r"^memory://closed/receipts: cannot be read \(Forbidden\): check the address"):
+        store.names("receipts")
+
+
 def test_the_manifest_is_finished_whichever_shard_writes_it_last(score: Score, tmp_path, monkeypatch):
     corpus = write_jsonl(tmp_path / "c.jsonl", 10)
     write, others = batch_run._write_manifest, [(2, 2)]

@@ -154,6 +154,8 @@ class RemoteStore:
             data: bytes = self.fs.cat_file(f"{self.path}/{name}")
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unreadable(f"{self.url}/{name}", error) from None
         return data
 
     def names(self, folder: str = "") -> list[str]:
@@ -165,6 +167,8 @@ class RemoteStore:
             return []
         except TypeError:  # a file system without a cache knows no refresh
             found = self.fs.ls(inside, detail=False)
+        except OSError as error:
+            raise _unreadable(f"{self.url}/{folder}", error) from None
         return sorted(n for n in (os.path.basename(p.rstrip("/")) for p in found) if not n.startswith("."))
 
     def remove(self, name: str) -> None:
@@ -201,6 +205,10 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _unreadable(place: str, error: OSError) -> InputError:
+    return InputError(f"{place}: cannot be read ({error.strerror or error}): check the address and your rights there")
 
 
 def _refusal(place: Path | str, error: OSError) -> InputError:
