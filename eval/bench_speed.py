@@ -78,28 +78,19 @@ def main() -> None:
         return
     if not options.optimum:
         options.systems = [name for name in options.systems if name != "optimum"]
+    ceiling: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as options.network:
         if "optimum" in options.systems:
             in_new_processes("network", options, 1)
-        rounds = [one_round(options) for _ in range(options.rounds)]
-    ceiling = best_of([ceiling for ceiling, _ in rounds])
-    rows = {
-        name: max((rows[name] for _, rows in rounds), key=lambda row: row["pieces_per_core"])
-        for name in options.systems
-    }
-    write(options, ceiling, rows)
-    print("\n".join([heading(ceiling), *(line(name, row, ceiling) for name, row in rows.items())]))
-
-
-def one_round(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The ceiling, and what is measured of each system, told as it comes."""
-    ceiling = mean_of(in_new_processes("ceiling", options, cores()))
-    print(heading(ceiling), file=sys.stderr, flush=True)
-    rows: dict[str, dict[str, Any]] = {}
-    for name in options.systems:
-        (rows[name],) = in_new_processes(name, options, 1)
-        print(line(name, rows[name], ceiling), file=sys.stderr, flush=True)
-    return ceiling, rows
+        for _ in range(options.rounds):
+            ceiling = best_of(ceiling, mean_of(in_new_processes("ceiling", options, cores())))
+            print(heading(ceiling), flush=True)
+            for name in options.systems:
+                (row,) = in_new_processes(name, options, 1)
+                rows[name] = max(rows.get(name, row), row, key=lambda of: of["pieces_per_core"])
+                print(line(name, rows[name], ceiling), flush=True)
+                write(options, ceiling, rows)
 
 
 def in_new_processes(measurement: str, options: argparse.Namespace, n: int) -> list[dict[str, Any]]:
@@ -123,10 +114,10 @@ def mean_of(ceilings: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return first | {"pieces_per_core": {name: sum(of[name] for of in counts) / len(counts) for name in counts[0]}}
 
 
-def best_of(ceilings: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The highest ceiling of each precision."""
-    first, counts = ceilings[0], [each["pieces_per_core"] for each in ceilings]
-    return first | {"pieces_per_core": {name: max(of[name] for of in counts) for name in counts[0]}}
+def best_of(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The higher ceiling of each precision; nothing was measured before the first round."""
+    known = before.get("pieces_per_core", {})
+    return now | {"pieces_per_core": {k: max(v, known.get(k, v)) for k, v in now["pieces_per_core"].items()}}
 
 
 def heading(ceiling: dict[str, Any]) -> str:

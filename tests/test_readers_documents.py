@@ -529,6 +529,13 @@ PLAIN, HTML = "Content-Type: text/plain\n\nSee below.\n", "Content-Type: text/ht
 FILE = 'Content-Type: text/plain; name="a.txt"\nContent-Disposition: {}; filename="a.txt"\n\nThey lie.\n'
 
 
+def parts_of(tmp_path: Path, mail: str) -> list[tuple[str, str]]:
+    """What is read of a message: what each document is called after the file, and its text."""
+    file = tmp_path / "a.eml"
+    file.write_text(mail)
+    return [(item.id.removeprefix(str(file)), item.text) for item in Sources().read(str(file))]
+
+
 @pytest.mark.parametrize(
     "mail",
     [
@@ -539,10 +546,10 @@ FILE = 'Content-Type: text/plain; name="a.txt"\nContent-Disposition: {}; filenam
     ids=["signed", "form", "beside"],
 )
 def test_files_are_found_wherever_a_message_has_them(tmp_path: Path, mail: str):
-    file = tmp_path / "a.eml"
-    file.write_text(f"Subject: The bridge\n{mail}")
-    found = [(item.id.removeprefix(str(file)), item.text) for item in Sources().read(str(file))]
-    assert found == [("", "The bridge\n\nSee below."), ("!a.txt", "They lie.")]
+    assert parts_of(tmp_path, f"Subject: The bridge\n{mail}") == [
+        ("", "The bridge\n\nSee below."),
+        ("!a.txt", "They lie."),
+    ]
 
 
 def test_the_html_of_a_message_is_read_where_its_plain_form_is_empty(tmp_path: Path):
@@ -561,10 +568,8 @@ def test_a_message_that_only_carries_files_is_no_error(tmp_path: Path):
 
 @pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain\nContent-Disposition: attachment"])
 def test_a_message_may_be_nothing_but_a_file(tmp_path: Path, kind: str):
-    file = tmp_path / "a.eml"
-    file.write_text(f"Subject: Scan\nContent-Type: {kind}; filename=a.txt; name=a.txt\n\nThey lie.")
-    found = [(item.id.removeprefix(str(file)), item.text) for item in Sources().read(str(file))]
-    assert found == [("", "Scan"), ("!a.txt", "They lie.")]
+    mail = f"Subject: Scan\nContent-Type: {kind}; filename=a.txt; name=a.txt\n\nThey lie."
+    assert parts_of(tmp_path, mail) == [("", "Scan"), ("!a.txt", "They lie.")]
 
 
 def test_messages_in_messages_in_messages_are_refused(tmp_path: Path):
