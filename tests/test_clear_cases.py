@@ -29,9 +29,9 @@ def test_clear_cases_are_six_of_each_technique_and_marked():
 
 def test_what_is_trained_on_is_not_what_is_judged():
     texts = Path(__file__).parents[1] / "configs" / "texts"
-    trained = [d for name in ("examples", "fine") for d in read_jsonl(texts / f"{name}.jsonl").documents]
+    trained = [d for name in ("examples", "fine", "more") for d in read_jsonl(texts / f"{name}.jsonl").documents]
     judged = [*clear_cases.read_passages(), *hard_negatives.read_passages()]
-    assert len({d.text for d in trained}) == len(trained) == 675 + 312
+    assert len({d.text for d in trained}) == len(trained) == 675 + 312 + 986
     assert not {run for d in trained for run in runs_of_words(d.text)} & {
         r for d in judged for r in runs_of_words(d.text)
     }
