@@ -519,7 +519,7 @@ def count_pieces(texts: Sequence[str], model: str | None) -> int:
 
 def plot(series: dict[str, list[tuple[int, float]]]) -> str:
     """Seconds against words of text as an SVG picture, both axes logarithmic."""
-    width, height, left, top, right, bottom = 720, 420, 60, 20, 300, 50
+    width, height, left, top, right, bottom = 780, 420, 60, 20, 360, 50
     points = [point for values in series.values() for point in values]
     x_axis, y_axis = (decades([point[i] for point in points]) for i in (0, 1))
 
@@ -541,7 +541,7 @@ def plot(series: dict[str, list[tuple[int, float]]]) -> str:
         path = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in values)
         x, y = place(*values[-1])
         key = top + 16 + 22 * i
-        style = f'stroke="hsl({i * 67 % 360} 70% 38%)" stroke-width="{3 if name == "onnx" else 1.8}" fill="none"'
+        style = f'stroke="hsl({360 * i // len(series)} 70% 38%)" stroke-width="{3 if name == "onnx" else 1.8}" fill="none"'
         marks.append(f'<polyline points="{path}" {style}/><path d="M{width - right + 14} {key - 4}h20" {style}/>')
         marks.append(label(width - right + 40, key, SYSTEMS[name], "start"))
     marks.append(label((left + width - right) / 2, height - 10, "words of text", "middle"))
