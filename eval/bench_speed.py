@@ -541,7 +541,8 @@ def plot(series: dict[str, list[tuple[int, float]]]) -> str:
         path = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in values)
         x, y = place(*values[-1])
         key = top + 16 + 22 * i
-        style = f'stroke="hsl({360 * i // len(series)} 70% 38%)" stroke-width="{3 if name == "onnx" else 1.8}" fill="none"'
+        hue, thick = 360 * i // len(series), 3 if name == "onnx" else 1.8
+        style = f'stroke="hsl({hue} 70% 38%)" stroke-width="{thick}" fill="none"'
         marks.append(f'<polyline points="{path}" {style}/><path d="M{width - right + 14} {key - 4}h20" {style}/>')
         marks.append(label(width - right + 40, key, SYSTEMS[name], "start"))
     marks.append(label((left + width - right) / 2, height - 10, "words of text", "middle"))
