@@ -26,8 +26,8 @@ class Selection:
 
     ``thresholds`` ask for more confidence of some techniques. ``ignore_patterns`` are regular expressions: a finding
     that touches a match is dropped, and so is one between ``<!-- detector: off -->`` and ``<!-- detector: on -->``.
-    ``quotes``: ``mark`` keeps all, ``skip`` those outside quotations, ``only`` those inside. Raises ConfigError for a
-    value that is none, TechniqueError where no technique is left.
+    ``quotes``: ``mark`` keeps all, ``skip`` those outside quotations, ``only`` those inside. Techniques are slugs.
+    Raises ConfigError for a value that is none, TechniqueError for another name and where no technique is left.
     """
 
     min_confidence: float = 0.0
@@ -38,6 +38,11 @@ class Selection:
     quotes: str = "mark"
 
     def __post_init__(self) -> None:
+        for key in ("only", "ignore", "ignore_patterns"):
+            if isinstance(given := getattr(self, key), str):  # whose letters would be the names
+                raise ConfigError(f"{key} {given!r:.60}: is one text: take a tuple, such as ({given!r:.60},)")
+        for name in (*self.only, *self.ignore, *self.thresholds):
+            _check_slug(name)
         if not 0 <= self.min_confidence <= 1:
             raise ConfigError(f"--min-confidence {self.min_confidence}: a confidence lies from 0 to 1, such as 0.5")
         for name, threshold in self.thresholds.items():
@@ -151,6 +156,13 @@ def technique_names(given: Iterable[str]) -> tuple[str, ...]:
     """The slugs, each once, of names given one by one or in lists with commas; raises TechniqueError for others."""
     names = (name for item in given for name in item.split(",") if name.strip())
     return tuple(dict.fromkeys(technique(name.strip()).name for name in names))
+
+
+def _check_slug(name: str) -> None:
+    """Nothing; raises TechniqueError for a name that no span has, were it the code or the title of a technique."""
+    if name not in NAMES:
+        slug = technique(name).name
+        raise TechniqueError(f"{name!r} is not the slug of a technique: write {slug!r}")
 
 
 def _touches(span: Span, ranges: Sequence[tuple[int, int]]) -> bool:

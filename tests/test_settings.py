@@ -11,6 +11,7 @@ import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -101,6 +102,23 @@ def test_what_touches_a_match_is_left_out(text: str, places: list[tuple[int, int
     matches = [match.span() for pattern in patterns for match in re.finditer(pattern, text)]
     kept = tuple(span for span in spans if not any(a < span.end and span.start < b for a, b in matches))
     assert Selection(ignore_patterns=tuple(patterns)).apply(Document("a", text, spans)).spans == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"only": ("LL",)}, "'LL' is not the slug of a technique: write 'loaded-language'"),
+        ({"ignore": ["Loaded Language"]}, "'Loaded Language' is not the slug of a technique: write 'loaded-language'"),
+        ({"thresholds": {"AF": 0.5}}, "'AF' is not the slug of a technique: write 'appeal-to-fear'"),
+        ({"only": ("dout",)}, "no technique is called 'dout': did you mean doubt? `detector techniques` lists all"),
+        ({"only": "doubt"}, "only 'doubt': is one text: take a tuple, such as ('doubt',)"),
+        ({"ignore_patterns": "a+"}, "ignore_patterns 'a+': is one text: take a tuple, such as ('a+',)"),
+    ],
+)
+def test_a_selection_of_what_no_finding_can_be_is_refused(given: dict[str, Any], message: str):
+    with pytest.raises((ConfigError, TechniqueError)) as raised:
+        Selection(**given)
+    assert str(raised.value) == message
 
 
 def test_many_matches_beside_many_findings_take_no_time():
