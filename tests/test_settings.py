@@ -428,13 +428,26 @@ def test_shells_can_complete():
         assert b"detector" in done.stdout
 
 
+def hook(key: str) -> list[str]:
+    """The words of a key of our pre-commit hook."""
+    lines = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8").splitlines()
+    value = next(line.partition(":")[2] for line in lines if line.strip().startswith(f"{key}:"))
+    return re.findall(r"[^\s,\"\[\]]+", value)
+
+
 def test_the_pre_commit_hook_names_a_command_that_exists():
-    text = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
-    entry = next(line.partition(":")[2].split() for line in text.splitlines() if line.strip().startswith("entry:"))
+    entry = [*hook("entry"), *hook("args")]
     assert entry[:2] == ["detector", "annotate"]
     done = process(*entry[1:], "--help", stdout=subprocess.PIPE)
     assert done.returncode == 0
     assert all(word.encode() in done.stdout for word in entry if word.startswith("--"))
+
+
+def test_what_the_pre_commit_hook_fails_on_can_be_chosen(run: Run, tmp_path: Path):
+    (tmp_path / "detector.toml").write_text('fail_on = ["slogans"]\n')
+    entry = hook("entry")[1:]
+    codes = [run(*entry, *args, "a.txt")[0] for args in (hook("args"), ["--fail-on", "doubt"], ["--fail-on", "9"], [])]
+    assert codes == [1, 1, 0, 0]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="signals of POSIX")
