@@ -373,6 +373,15 @@ def test_an_archive_gives_a_document_a_file(run: Run, tmp_path: Path):
     assert err.startswith("error: news.zip!a.txt: character 0 is NUL")
 
 
+def test_limits_may_be_as_large_as_one_likes(run: Run, tmp_path: Path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "news.zip", "w") as archive:
+        archive.writestr("b.txt", ARTICLE)
+    code, out, err = run("annotate", "news.zip", "-f", "json", "--max-size", "9" * 20, "--max-unpacked", "9" * 20)
+    assert (code, json.loads(out)["id"], err) == (0, "news.zip!b.txt", "")
+
+
 def test_addresses_are_not_fetched_unasked(run: Run):
     code, out, err = run("annotate", "https://127.0.0.1:1/a")
     assert (code, out) == (2, "")

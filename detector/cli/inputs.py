@@ -66,12 +66,17 @@ GuardOption = Annotated[
 ]
 
 
+_MOST_MEGABYTES = 1_000_000_000
+"""No file is larger: whoever asks for more wants no limit, and sizes stay numbers that a system can count."""
+
+
 def sources(*, kind: str | None, fetch: bool, allow_private: bool, max_size: int, max_unpacked: int) -> Sources:
     """How the options say that sources are read; sizes in megabytes."""
     from detector.readers.limits import Limits
     from detector.readers.sources import Sources
 
-    limits = Limits(n_bytes=max_size * 1_000_000, n_unpacked=max_unpacked * 1_000_000)
+    n_bytes, n_unpacked = (min(size, _MOST_MEGABYTES) * 1_000_000 for size in (max_size, max_unpacked))
+    limits = Limits(n_bytes=n_bytes, n_unpacked=n_unpacked)
     return Sources(str(kind) if kind else None, fetch, allow_private, limits)
 
 
