@@ -121,6 +121,12 @@ def test_examples_are_the_surest_wordings_once_each(folder: Path):
     assert by_name["doubt"].examples[0].quote == "w0", "the same words in d1 are less sure"
 
 
+@pytest.mark.parametrize("n_examples", [125_000, 10**30])
+def test_all_examples_can_be_asked_for(folder: Path, n_examples: int):
+    few, many = (summarize(Results(str(folder)), Question(n_examples=n)) for n in (1000, n_examples))
+    assert many == few
+
+
 def normal_documents(n: int, mean: float, seed: int):
     counts = np.random.default_rng(seed).poisson(mean, n)
     return [("A" if i % 2 else "B", None, 100, {"doubt": (0.5,) * int(c)}) for i, c in enumerate(counts)]

@@ -31,6 +31,7 @@ MAX_GROUPS = 2000
 NO_VALUE = "(none)"
 _BATCH = 1024
 _SURPLUS = 8  # how many times more examples are fetched than shown, because the same words may come from copies
+_MOST_FETCHED = 999_999  # DuckDB refuses to fetch more of the largest
 _POISSON_STEPS = 1 << 16
 
 
@@ -338,7 +339,7 @@ def _examples(
         f"SELECT {keys} s.technique, max_by({{'q': s.quote, 'c': s.confidence, 'id': id}}, s.confidence, ?) "
         f"FROM found GROUP BY {keys} s.technique"
     )
-    rows = results.fetch(query, [question.n_examples * _SURPLUS])
+    rows = results.fetch(query, [min(question.n_examples * _SURPLUS, _MOST_FETCHED)])
     if any(found is None or None in (name, *(x[part] for x in found for part in x)) for *_, name, found in rows):
         raise results.damaged("a finding lacks its quote, its technique or its confidence")
     return {
