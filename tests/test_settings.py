@@ -285,6 +285,19 @@ def test_what_config_shows_is_a_file_that_means_the_same(tmp_path: Path):
     assert {k: v.value for k, v in before.items()} == {k: v.value for k, v in after.items()}
 
 
+def test_config_shows_what_a_terminal_would_obey(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "two\nlines\x1b"
+    folder.mkdir()
+    stated = 'ignore_patterns = ["\\u009b31m\\u202e\\u007f\\n"]\n'
+    (folder / "detector.toml").write_text(stated)
+    monkeypatch.chdir(folder)
+    shown, records = run("config")[1], run("config", "-f", "json")[1]
+    assert stated.strip() in shown
+    assert shown.count("\n") == len(KEYS)
+    assert not set(shown + records) & set("\x1b\x9b\x7f")
+    assert json.loads(records)["ignore_patterns"]["value"] == tomllib.loads(shown)["ignore_patterns"]
+
+
 # -- input and output -------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,8 @@ import typer
 from detector.cli import streams
 from detector.cli.formats import Format
 from detector.cli.settings import Settings, in_force
+from detector.report.visible import visible
+from detector.writers.json import dumps
 
 
 def command(
@@ -23,7 +24,7 @@ def command(
     settings = in_force()
     if format is Format.JSON:
         shown = {name: {"value": one.value, "origin": one.origin} for name, one in settings.items()}
-        streams.emit(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+        streams.emit(dumps(shown, indent=2) + "\n")
     else:
         streams.emit(listing(settings))
 
@@ -35,7 +36,8 @@ def listing(settings: Settings) -> str:
         for name, one in settings.items()
     ]
     width = max(len(line) for line, _ in lines)
-    return "".join(f"{line:{width}}  # {origin}\n" for line, origin in lines)
+    shown = ((line, visible(origin).replace("\n", " ")) for line, origin in lines)  # a folder may be called anything
+    return "".join(f"{line:{width}}  # {origin}\n" for line, origin in shown)
 
 
 def toml(value: Any) -> str:
@@ -48,4 +50,4 @@ def toml(value: Any) -> str:
         return "{" + ", ".join(f"{toml(key)} = {toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return dumps(value)
