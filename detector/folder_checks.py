@@ -130,6 +130,8 @@ def check_info(info: Mapping[str, Any]) -> None:
         raise ValueError("model.json: corpora must be a list of different names")
     for name in (info["name"], info["encoder"], *corpora):
         _check_word("model.json: a name", name)
+        if not name.isprintable():  # it is shown, and a terminal would obey what is not
+            raise ValueError(f"model.json: a name is {name!r:.40}, with characters that cannot be shown")
 
 
 def check_setting(name: str, setting: Mapping[str, Any]) -> None:

@@ -55,7 +55,7 @@ def changed(name: str, change: Callable[[Any], object]) -> Damage:
     return damage
 
 
-def stated(name: str, **values: Any) -> Damage:
+def stated(name: str, /, **values: Any) -> Damage:
     return changed(name, lambda value: value.update(values))
 
 
@@ -153,6 +153,9 @@ HOSTILE: dict[str, Damage] = {
     "a negative overlap": stated("model.json", overlap=-1),
     "a window that is true": stated("model.json", window=True),
     "a special piece beyond the vectors": stated("model.json", end_id=5000),
+    "a name that a terminal obeys": stated("model.json", name="a\x1b]0;b\x07"),
+    "a name of two lines": stated("model.json", name="a\nb"),
+    "a name that turns the line": stated("model.json", name="a\u202eb"),
     "corpora that are numbers": stated("model.json", corpora=[1, 2, 3]),
     "a corpus more than biases": stated("model.json", corpora=["a", "b", "c", "d"]),
     "other techniques": stated("model.json", technique_order=["doubt"]),
