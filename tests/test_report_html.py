@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from unittest import mock
@@ -25,7 +26,7 @@ from detector.report.compare import comparison_page, comparison_rows, shared_quo
 from detector.report.findings import findings, slots
 from detector.report.html import article_page, articles_page, view_article, view_articles
 from detector.report.pages import data_block, palette, style_sheet
-from detector.report.results import read_result_file, result_files
+from detector.report.results import Result, read_result_file, result_files
 from detector.spans import Document, Span, text_hash
 from detector.techniques import NAMES, families
 from detector.writers.json import annotation, dumps
@@ -335,12 +336,21 @@ DOCUMENT = Document("a.txt", "They are peddling fear.", (Span(9, 22, "loaded-lan
 OTHER = Document("b.txt", "Plain words.", (), {}, 12)
 
 
+def results_in(file: Path) -> list[Result]:
+    """What is read from a file in which there is nothing to complain of."""
+    return [result for result in read_result_file(file) if not isinstance(result, InputError)]
+
+
+def complaints_in(file: Path) -> list[str]:
+    return [str(result) for result in read_result_file(file) if isinstance(result, InputError)]
+
+
 def test_results_are_read_from_every_shape_that_annotate_writes(tmp_path: Path):
     one = saved(tmp_path, "one.json", DOCUMENT)
     lines = saved(tmp_path, "lines.jsonl", DOCUMENT, OTHER, several=True)
     assert list(read_result_file(one)) == [(DOCUMENT, PROVENANCE)]
     assert list(read_result_file(lines)) == [(DOCUMENT, PROVENANCE), (OTHER, PROVENANCE)]
-    assert [document.id for file in result_files(tmp_path) for document, _ in read_result_file(file)] == [
+    assert [result[0].id for file in result_files(tmp_path) for result in results_in(file)] == [
         "a.txt",
         "b.txt",
         "a.txt",
@@ -376,25 +386,23 @@ def test_hand_edited_spans_are_refused_in_one_line(tmp_path: Path, change: dict[
     record["spans"][0] |= change
     file = tmp_path / "edited.json"
     file.write_text(json.dumps(record))
-    with pytest.raises((InputError, TechniqueError), match=complaint) as refusal:
-        list(read_result_file(file))
-    assert "\n" not in str(refusal.value)
+    (said,) = complaints_in(file)
+    assert (complaint in said, said.startswith(f"{file}:1: "), "\n" in said) == (True, True, False)
 
 
 @pytest.mark.parametrize("meta", [{"block_quotes": ["<b>"]}, {"block_quotes": 3}, {"anchors": [["x", 1]]}])
 def test_hand_edited_places_are_refused(tmp_path: Path, meta: dict[str, object]):
     file = tmp_path / "edited.json"
     file.write_text(json.dumps({**annotation(DOCUMENT, PROVENANCE), "meta": meta}))
-    with pytest.raises(InputError, match=r"edited\.json"):
-        list(read_result_file(file))
+    assert [said.startswith(f"{file}:1: ") for said in complaints_in(file)] == [True]
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[1]", '{"id": "x"}', '{"schema_version": 1}\n{oops'])
 def test_what_is_no_annotation_is_refused(tmp_path: Path, text: str):
     file = tmp_path / "x.json"
     file.write_text(text)
-    with pytest.raises(InputError, match=r"x\.json"):
-        list(read_result_file(file))
+    assert [said.startswith(str(file)) for said in complaints_in(file)] == [True] * (1 + text.count("\n"))
+    assert results_in(file) == []
 
 
 class Scripted:
@@ -536,6 +544,26 @@ def test_what_is_no_json_is_left_out_of_a_page(run, tmp_path: Path):
     code, _, err = run("good.json", "bad.json", "-o", "page.html")
     assert (code, err.count("\n")) == (2, 1)
     assert "peddling" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_a_bad_line_is_named_and_the_others_are_shown(run, tmp_path: Path, bad: int):
+    good = [dumps(annotation(replace(DOCUMENT, id=name), PROVENANCE)).encode() for name in ("a", "b", "c")]
+    unknown = good[bad].replace(b"loaded-language", b"no-such")
+    (tmp_path / "results").mkdir()
+    for spoilt in (good[bad][:40], b"\xff" + good[bad], b"[]", unknown):
+        lines = [*good[:bad], spoilt, *good[bad + 1 :]]
+        (tmp_path / "results" / "r.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+        for arguments in (("results/r.jsonl", "-o", "page.html"), ("results", "-o", "site")):
+            code, _, err = run(*arguments)
+            assert (code, err.count("\n")) == (2, 1)
+            assert err.startswith(f"error: results/r.jsonl:{bad + 1}: ")
+        kept = "".join(name for name in "abc" if name != "abc"[bad])
+        assert (
+            "".join(re.findall(r'<section class="article" aria-label="(.)"', (tmp_path / "page.html").read_text()))
+            == kept
+        )
+        assert "<strong>2 documents</strong>" in (tmp_path / "site" / "index.html").read_text()
 
 
 def test_an_older_report_stays_until_the_new_one_is_made(run, tmp_path: Path):

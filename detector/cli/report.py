@@ -143,7 +143,7 @@ def make(paths: Sequence[str], source: Source, output: str | None, *, glob: str,
 class Source:
     """Where results come from: JSON as it is, articles through the detector, which is loaded for the first of them.
 
-    Articles that cannot be read are told of, counted in ``failures``, and left out. ``has_stated``: findings of a file
+    What cannot be read is told of, counted in ``failures``, and left out. ``has_stated``: findings of a file
     are among the results.
     """
 
@@ -202,12 +202,12 @@ class Source:
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
         for file in files:
-            try:
-                for result in read_result_file(file):
-                    self.has_stated = True
-                    yield result
-            except InputError as error:
-                self.failures.report([error])
+            for result in read_result_file(file):
+                if isinstance(result, InputError):
+                    self.failures.report([result])
+                    continue
+                self.has_stated = True
+                yield result
 
     def _annotated(self, files: Sequence[str]) -> Iterator[Result]:
         if not files:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from detector.errors import InputError
+from detector.errors import InputError, TechniqueError
 from detector.quotes import Quotation, document_quotations, quotation_of
 from detector.report.findings import STATED, Stated
 from detector.spans import Document, Span
@@ -54,26 +55,26 @@ def result_files(folder: str | Path) -> list[Path]:
 
 
 def holds_results(file: Path) -> bool:
-    """Whether the first thing in a file is what annotate writes, or would be if it were whole."""
-    try:
-        _, record = next(_records(file), ("", None))
-    except InputError:
-        return False
+    """Whether the first thing in a file that can be read is what annotate writes, or would be if it were whole."""
+    record = next((record for _, record in _records(file) if not isinstance(record, InputError)), None)
     return isinstance(record, dict) and "schema_version" in record
 
 
-def read_result_file(file: str | Path) -> Iterator[Result]:
+def read_result_file(file: str | Path) -> Iterator[Result | InputError]:
     """The annotated documents of one file: of an object, of a list of them, or of one object a line.
 
-    Raises InputError where the file is no such JSON, and CorpusError where an object is not as it was written.
+    An error stands in the place of each that is not as it was written, and of a file that is no such JSON.
     """
     for place, record in _records(Path(file)):
-        if not isinstance(record, dict):
-            raise InputError(f"{place}: is no object that annotate --format json wrote: annotate the text again")
-        try:
-            yield _result(record)
-        except InputError as error:
-            raise InputError(f"{place}: {error}") from None
+        if isinstance(record, InputError):
+            yield record
+        elif not isinstance(record, dict):
+            yield InputError(f"{place}: is no object that annotate --format json wrote: annotate the text again")
+        else:
+            try:
+                yield _result(record)
+            except (InputError, TechniqueError) as error:
+                yield InputError(f"{place}: {error}")
 
 
 def _result(record: dict[str, Any]) -> Result:
@@ -114,35 +115,40 @@ def _checked(document: Document) -> Document:
 
 
 def _records(file: Path) -> Iterator[tuple[str, Any]]:
+    """The values in a file, each with its place; an InputError is the value of what cannot be read."""
     try:
-        with file.open(encoding="utf-8-sig", newline="\n") as stream:
+        with file.open("rb") as stream:
             first = stream.readline()
-            if _is_whole(first):
-                yield f"{file}:1", json.loads(first)
-                yield from _lines(file, stream)
+            if _is_record(first):
+                yield from _lines(file, chain([first], stream))
                 return
-            whole = json.loads(first + stream.read())
+            data = first + stream.read()
     except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror or error}): check the file") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{file}: is not JSON ({error}): write it with annotate --format json") from None
+        yield str(file), InputError(f"{file}: cannot be read ({error.strerror or error}): check the file")
+        return
+    whole = _value(data, place=str(file))
+    lines = data.split(b"\n")
+    if isinstance(whole, InputError) and any(map(_is_record, lines)):  # one a line, the first of them damaged
+        yield from _lines(file, lines)
+        return
     for item in whole if isinstance(whole, list) else [whole]:
         yield str(file), item
 
 
-def _lines(file: Path, stream: Iterator[str]) -> Iterator[tuple[str, Any]]:
-    for n, line in enumerate(stream, start=2):
-        if not line.strip():
-            continue
-        try:
-            yield f"{file}:{n}", json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{file}:{n}: is not JSON ({error}): write it with annotate --format json") from None
+def _lines(file: Path, lines: Iterable[bytes]) -> Iterator[tuple[str, Any]]:
+    for n, line in enumerate(lines, start=1):
+        if line.strip():
+            yield f"{file}:{n}", _value(line, place=f"{file}:{n}")
 
 
-def _is_whole(line: str) -> bool:
-    """Whether a first line is an object by itself, as in JSONL."""
+def _value(data: bytes, *, place: str) -> Any:
+    """The value that is written there as JSON, or the InputError that says why there is none."""
     try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+        return json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        return InputError(f"{place}: is not JSON ({error}): write it with annotate --format json")
+
+
+def _is_record(line: bytes) -> bool:
+    """Whether a line is an object by itself, as in JSONL."""
+    return isinstance(_value(line, place=""), dict)
