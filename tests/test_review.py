@@ -100,8 +100,10 @@ def test_a_document_is_done_when_a_person_says_so_and_nothing_is_open():
     assert review.done
     review.decide(Decision("clear", key(LOVE)))
     assert not review.done
-    with pytest.raises(InputError, match="1 findings are undecided"):
+    with pytest.raises(InputError, match=r"^1 finding undecided"):
         review.decide(Decision("done"))
+    with pytest.raises(InputError, match=r"^3 findings undecided"):
+        reviewed().decide(Decision("done"))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from detector.cli.streams import say
 from detector.errors import InputError
 from detector.readers.text import STANDARD_INPUT, find_all, is_address
 from detector.report.results import is_result, read_result_file
+from detector.report.wording import counted
 
 if TYPE_CHECKING:
     from detector.detect import Detector
@@ -138,10 +139,10 @@ def serve(reviews: Reviews, shown: Sequence[Review], *, port: int, browser: bool
         address = f"{base_address(listener)}/{token}/"
         hosts = host_names([_HOST, "localhost"], listener.getsockname()[1])
         app = review_app(reviews, shown, token=token, hosts=hosts, created=today(), say=say)
-        n = len(shown)
 
         def ready() -> None:
-            say(f"{n} document{'s'[n == 1 :]} to review at {address} (Ctrl-C ends; decisions are in {reviews.log})")
+            n_shown = counted(len(shown), "document")
+            say(f"{n_shown} to review at {address} (Ctrl-C ends; decisions are in {reviews.log})")
             if browser:
                 _open(address)
 
@@ -152,10 +153,10 @@ def tell(reviews: Reviews, shown: Sequence[Review]) -> None:
     """Says what came of it."""
     n_done = sum(review.done for review in reviews.by_id.values())
     left = [review for review in shown if not review.done]
-    say(f"{reviews.corpus}: {n_done} document{'s'[n_done == 1 :]} done" if n_done else "no document is done yet")
+    say(f"{reviews.corpus}: {counted(n_done, 'document')} done" if n_done else "no document is done yet")
     for review in left:
-        n = review.n_undecided
-        say(f"{review.document.id}: " + (f"{n} findings undecided" if n else "all decided, but not said to be done"))
+        left_open = f"{counted(review.n_undecided, 'finding')} undecided"
+        say(f"{review.document.id}: {left_open if review.n_undecided else 'all decided, but not said to be done'}")
 
 
 def _open(address: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from detector.errors import InputError
 from detector.report.findings import STATED
+from detector.report.wording import counted
 from detector.spans import Document, Span, in_reading_order
 from detector.techniques import members
 from detector.writers.naming import title
@@ -77,7 +78,7 @@ class Review:
         if decision.action == "undo" and not self._standing:
             raise InputError("there is nothing to undo")
         if decision.action == "done" and self.n_undecided:
-            raise InputError(f"{self.n_undecided} findings are undecided: accept or reject them first")
+            raise InputError(f"{counted(self.n_undecided, 'finding')} undecided: accept or reject each first")
         if decision.action in ("accept", "reject", "clear", "change") and decision.span not in self._state:
             raise InputError(f"there is no such finding as {decision.span}: load the page anew")
         for key in (decision.span if decision.action == "add" else None, decision.to):
