@@ -179,6 +179,54 @@ def test_a_table_comes_back_with_its_texts(source: Path, tmp_path: Path, capfdbi
     assert (back.text, back.spans) == (DOCUMENT.text, DOCUMENT.spans)
 
 
+def findings_in(folder: Path, monkeypatch, *names: str) -> list[Document]:
+    """The documents of these files of a folder, which becomes the working folder, each with a finding in out.csv."""
+    monkeypatch.chdir(folder)
+    found = []
+    for name in names:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(f"Vile is {name}.", newline="")
+        found.append(Document(name, f"Vile is {name}.").with_spans([Span(0, 4, "doubt", 0.5)]))
+    Path("out.csv").write_bytes(b"".join(FORMATS["csv"].pieces(found, PROVENANCE)))
+    return found
+
+
+def core_of(file: str) -> list[tuple[str, str, int]]:
+    rows = [json.loads(line) for line in Path(file).read_text().splitlines()]
+    return sorted((row["id"], row["text"], row["n_spans"]) for row in rows)
+
+
+def test_texts_of_a_folder_are_chosen_as_for_annotate(tmp_path: Path, capfdbinary, monkeypatch):
+    found = findings_in(tmp_path, monkeypatch, "news/a.md", "news/b.txt")
+    code, _, err = run(capfdbinary, "out.csv", "back.jsonl", "--texts", "news")
+    assert (code, "the text of 'news/a.md' is needed" in err) == (2, True)
+    code, _, err = run(capfdbinary, "out.csv", "back.jsonl", "--texts", "news", "--glob", "*.*")
+    assert (code, err.count("\n")) == (0, 1)
+    assert core_of("back.jsonl") == [(document.id, document.text, 1) for document in found]
+    monkeypatch.setenv("DETECTOR_GLOB", "*.[mt]*")
+    assert run(capfdbinary, "out.csv", "again.jsonl", "--texts", "news")[0] == 0
+    assert core_of("again.jsonl") == core_of("back.jsonl")
+
+
+def test_a_text_is_known_by_the_path_that_annotate_was_given(tmp_path: Path, capfdbinary, monkeypatch):
+    found = findings_in(tmp_path, monkeypatch, "./a.txt", "news//b.txt")
+    texts = (f"--texts={document.id}" for document in found)
+    assert run(capfdbinary, "out.csv", "back.jsonl", *texts)[0] == 0
+    assert core_of("back.jsonl") == [(document.id, document.text, 1) for document in found]
+
+
+def test_a_text_that_cannot_be_read_is_told_and_the_others_are_converted(tmp_path: Path, capfdbinary, monkeypatch):
+    (document,) = findings_in(tmp_path, monkeypatch, "news/a.txt")
+    Path("news/b.txt").write_bytes(bytes(9))
+    Path("bad.json").write_text("{")
+    bad = ("--texts", "bad.json", "--texts", "missing.txt")
+    code, _, err = run(capfdbinary, "out.csv", "back.jsonl", "--texts", "news", *bad)
+    assert code == 2
+    errors = [line.split(": ")[1] for line in err.splitlines() if line.startswith("error: ")]
+    assert sorted(errors) == ["bad.json", "missing.txt", "news/b.txt"]
+    assert core_of("back.jsonl") == [(document.id, document.text, 1)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from detector.cli import streams
+from detector.cli import options, streams
 from detector.cli.formats import ConvertFormat
-from detector.cli.inputs import apart
+from detector.cli.inputs import Failures, apart, sources
+from detector.cli.settings import Settings, in_force
 from detector.errors import ConfigError, DetectorError, InputError
-from detector.readers.text import STANDARD_INPUT
+from detector.readers.text import STANDARD_INPUT, find_all, is_address
+from detector.report.results import is_result
 from detector.report.wording import counted
 
 if TYPE_CHECKING:
@@ -48,24 +50,31 @@ def command(
         typer.Option("--to", help="The format of OUT; by default what its suffix means.", show_default=False),
     ] = None,
     texts: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            metavar="PATH", help="The texts, for csv and web-annotation: files, folders, or JSON.", show_default=False
+            metavar="PATH",
+            help="The texts, for csv and web-annotation: files and folders as annotate was given them, or JSON.",
+            show_default=False,
         ),
     ] = None,
+    glob: options.GlobOption = None,
 ) -> None:
     """Convert findings from one format into another, both ways without loss where both can hold them.
 
     What the format of OUT has no room for is told on standard error. See docs/formats.md for what each holds.
+
+    Texts that cannot be read are told and left out: exit code 2.
     """
     from detector.writers.catalogue import FORMATS, format_of_input, format_of_output, read_format
 
     wanted = FORMATS[target_format] if target_format else format_of_output(str(target))
     if wanted is None:
         raise ConfigError(f"{target}: its suffix means no format: name one with --to ({', '.join(ConvertFormat)})")
-    read = list(_read(source, texts or ()))
+    settings, failures = in_force({"glob": glob}), Failures()
+    files = failures.report(find_all(texts or (), glob=settings["glob"].value))
+    read = [*_read(source), *files]
     streams.check_apart(str(target), read)
-    known = {document.id: document for path in texts or () for document in read_texts(path)} if texts else None
+    known = {document.id: document for document in read_texts(files, settings, failures)} if texts else None
     if wanted.to_path is not None and str(target) == streams.STANDARD_OUTPUT:
         raise ConfigError(f"{target}: {wanted.name} cannot go to standard output: name a file or folder")
     with _whole(source) as path:
@@ -78,32 +87,33 @@ def command(
     n_spans = sum(len(document.spans) for document in documents)
     held = f"{counted(len(documents), 'document')} with {counted(n_spans, 'finding')}"
     streams.say(f"{held}: {given.name} to {wanted.name} in {target}")
+    if failures.n_failed:
+        raise typer.Exit(2)
 
 
-def _read(source: Path, texts: Iterable[Path]) -> Iterator[str]:
-    """The files that are read."""
-    from detector.readers.text import find_all
-
+def _read(source: Path) -> Iterator[str]:
+    """The files with findings."""
     yield str(source)
     if os.path.isdir(source):
         inside = streams.files_in(source)
         yield from (str(file) for file in inside if file.suffix in (".ann", ".txt") or "labels" in file.name)
-    yield from (str(file) for file in find_all([str(path) for path in texts]) if isinstance(file, str))
 
 
-def read_texts(path: Path) -> Iterator[Document]:
-    """The documents of a folder of texts, of a file of a kind that annotate reads, or of JSON; without spans."""
-    from detector.readers.sources import Sources
-    from detector.readers.text import find_files
+def read_texts(files: Iterable[str], settings: Settings, failures: Failures) -> Iterator[Document]:
+    """The documents of files that annotate reads, or of JSON, without spans; what cannot be read is reported."""
     from detector.writers.catalogue import format_of_input, read_format
 
-    if path.is_file() and path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
-        yield from (document.with_spans(()) for document in read_format(format_of_input(path), path))
-        return
-    for item in Sources().read_all(find_files(str(path))):
-        if isinstance(item, InputError):
-            raise item
-        yield item
+    sizes = {name: settings[name].value for name in ("max_size", "max_unpacked")}
+    reading = sources(kind=None, fetch=False, allow_private=False, **sizes)
+    for file in files:
+        if is_address(file) or not is_result(file):
+            yield from failures.report_unreadable([file], reading)
+            continue
+        path = Path(file)
+        try:
+            yield from (document.with_spans(()) for document in read_format(format_of_input(path), path))
+        except InputError as error:
+            failures.report([error])
 
 
 def losses(documents: Sequence[Document], provenances: Sequence[Provenance], wanted: FileFormat) -> Iterator[str]:

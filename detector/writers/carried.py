@@ -111,7 +111,8 @@ def text_of(id: str, texts: Texts | None, *, place: str) -> Document:
     """The document of this id among those that were given; raises CorpusError where it is missing."""
     found = (texts or {}).get(id)
     if found is None:
-        rule = "the format holds no texts: give them with --texts" if texts is None else "there is no such text"
+        missing = "there is no such text among those of --texts: name each as annotate was given it"
+        rule = "the format holds no texts: give them with --texts" if texts is None else missing
         raise CorpusError(f"{place}: the text of {id!r:.80} is needed: {rule}")
     return found
 
