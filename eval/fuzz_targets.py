@@ -9,7 +9,7 @@ import sys
 import tomllib
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import chdir
 from dataclasses import dataclass, field
 from datetime import date
@@ -45,7 +45,7 @@ from detector.likeness import Likeness, save_likeness
 from detector.readers.limits import Limits
 from detector.readers.sources import Sources
 from detector.report.corpus import corpus_files
-from detector.report.results import read_result_file, read_scored, result_files
+from detector.report.results import Result, read_result_file, read_scored, result_files
 from detector.selection import Selection
 from detector.spans import Document, Span
 from detector.windows import CHANNELS, cut_windows, tokenize
@@ -311,11 +311,19 @@ def read_model(folder: Path, file: Path) -> None:
 
 def read_report(folder: Path, file: Path) -> None:
     """Pages of what `annotate` wrote: of one file, of two beside each other, and of the folder."""
-    results = list(read_result_file(file))
+    results = list(_whole(read_result_file(file)))
     texts = [page(results, compare=False), page([*results, *results][:2], compare=True)] if results else []
-    every = chain.from_iterable(map(read_result_file, result_files(folder)))
+    every = _whole(chain.from_iterable(map(read_result_file, result_files(folder))))
     texts += [text for _, text in corpus_files(every, name="x", created=date(2024, 1, 2))]
     assert all(text.encode("utf-8") for text in texts)
+
+
+def _whole(results: Iterable[Result | InputError]) -> Iterator[Result]:
+    """The results up to one that cannot be read, whose error is raised."""
+    for result in results:
+        if isinstance(result, InputError):
+            raise result
+        yield result
 
 
 def read_run(folder: Path, file: Path) -> None:
@@ -366,7 +374,7 @@ def read_converted(name: str, folder: Path, file: Path) -> None:
     wanted = sorted(set(FORMATS) - {"spacy"})[zlib.crc32(file.read_bytes()) % (len(FORMATS) - 1)]
     source = file.parent if FORMATS[name].folder else file
     target, formats = folder / "converted", (ConvertFormat(name), ConvertFormat(wanted))
-    convert.command(source, target, *formats, [folder / "texts.jsonl"])
+    convert.command(source, target, *formats, [str(folder / "texts.jsonl")])
 
 
 def read_corpus_file(folder: Path, file: Path) -> None:
