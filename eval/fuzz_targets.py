@@ -311,19 +311,23 @@ def read_model(folder: Path, file: Path) -> None:
 
 def read_report(folder: Path, file: Path) -> None:
     """Pages of what `annotate` wrote: of one file, of two beside each other, and of the folder."""
-    results = list(_whole(read_result_file(file)))
+    errors: list[InputError] = []
+    results = list(_readable(read_result_file(file), errors))
     texts = [page(results, compare=False), page([*results, *results][:2], compare=True)] if results else []
-    every = _whole(chain.from_iterable(map(read_result_file, result_files(folder))))
+    every = _readable(chain.from_iterable(map(read_result_file, result_files(folder))), errors)
     texts += [text for _, text in corpus_files(every, name="x", created=date(2024, 1, 2))]
     assert all(text.encode("utf-8") for text in texts)
+    if errors:
+        raise errors[0]
 
 
-def _whole(results: Iterable[Result | InputError]) -> Iterator[Result]:
-    """The results up to one that cannot be read, whose error is raised."""
+def _readable(results: Iterable[Result | InputError], errors: list[InputError]) -> Iterator[Result]:
+    """The results; errors among them are put with the others."""
     for result in results:
         if isinstance(result, InputError):
-            raise result
-        yield result
+            errors.append(result)
+        else:
+            yield result
 
 
 def read_run(folder: Path, file: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,6 +16,8 @@ from detector.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from detector.readers.sources import Sources
     from detector.spans import Document
+
+T = TypeVar("T")
 
 
 class Kind(StrEnum):
@@ -97,26 +99,21 @@ class Failures:
 
     def report(self, found: Iterable[str | InputError]) -> list[str]:
         """The files among what was found; each error is reported."""
-        files = []
-        for item in found:
-            if isinstance(item, InputError):
-                self._add(item)
-            else:
-                files.append(item)
-        return files
+        return list(self.readable(found))
 
     def report_unreadable(self, files: Iterable[str], sources: Sources) -> Iterator[Document]:
         """The documents of the files, read one by one; what cannot be read is reported."""
         # A program that runs in the background may have no standard input at all.
-        for item in sources.read_all(files, stdin=getattr(sys.stdin, "buffer", None)):
-            if isinstance(item, InputError):
-                self._add(item)
-                continue
-            yield item
+        return self.readable(sources.read_all(files, stdin=getattr(sys.stdin, "buffer", None)))
 
-    def _add(self, error: InputError) -> None:
-        self.n_failed += 1
-        streams.say(f"error: {error}")
+    def readable(self, items: Iterable[T | InputError]) -> Iterator[T]:
+        """The items as they come; an error among them is reported."""
+        for item in items:
+            if isinstance(item, InputError):
+                self.n_failed += 1
+                streams.say(f"error: {item}")
+            else:
+                yield item
 
 
 def guarded(documents: Iterable[Document], guard: str) -> Iterator[Document]:

@@ -202,10 +202,7 @@ class Source:
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
         for file in files:
-            for result in read_result_file(file):
-                if isinstance(result, InputError):
-                    self.failures.report([result])
-                    continue
+            for result in self.failures.readable(read_result_file(file)):
                 self.has_stated = True
                 yield result
 

@@ -97,11 +97,8 @@ class Texts:
         """The reviews of these files, in order; what cannot be read, or not reviewed as it is, is told and left out."""
         for path in self.failures.report(find_all(paths, glob=self._value["glob"])):
             if not is_address(path) and is_result(path):
-                for result in read_result_file(path):
-                    if isinstance(result, InputError):
-                        self.failures.report([result])
-                        continue
-                    yield from self._told(self._reviews.add, *result)
+                for document, provenance in self.failures.readable(read_result_file(path)):
+                    yield from self._told(self._reviews.add, document, provenance)
                 continue
             documents = self.failures.report_unreadable([path], self._reading)
             for document in inputs.guarded(documents, self._value["language_guard"]):
