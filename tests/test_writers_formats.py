@@ -202,6 +202,36 @@ def test_brat_of_other_annotators_is_read(tmp_path: Path):
         list(read_format(FORMATS["brat"], tmp_path))
 
 
+def test_brat_annotations_of_a_person_stay(tmp_path: Path):
+    to_path = FORMATS["brat"].to_path
+    assert to_path is not None
+    to_path(tmp_path, DOCUMENTS, PROVENANCE)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    unsure = DOCUMENT.with_spans(replace(span, confidence=span.confidence / 2) for span in DOCUMENT.spans)
+    to_path(tmp_path, (unsure, *DOCUMENTS[1:]), PROVENANCE)  # which loses nothing
+    to_path(tmp_path, DOCUMENTS, PROVENANCE)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    theirs = tmp_path / f"{file_name(DOCUMENT.id)}.ann"
+    theirs.write_bytes(theirs.read_bytes().replace(b"loaded-language", b"name-calling"))
+    conf = tmp_path / "annotation.conf"
+    conf.write_text("[relations]\nMine\tArg1:<ENTITY>, Arg2:<ENTITY>\n\n" + conf.read_text().replace("slogans\n", ""))
+    corrected = theirs.read_bytes()
+    found = Document("plain", "No findings here.").with_spans([Span(0, 2, "doubt+slogans")])
+    for documents in ((DOCUMENT, found), (DOCUMENT.with_spans(()), found)):
+        with pytest.raises(InputError, match=re.escape(f"{tmp_path}: {theirs.name} there has other annotations")):
+            to_path(tmp_path, documents, PROVENANCE)
+        assert theirs.read_bytes() == corrected
+        assert (tmp_path / "plain.ann").read_text() == "T1\tdoubt_slogans 0 2\tNo\n"
+    lines = conf.read_text().split("\n")
+    assert sorted(
+        line for line in lines if line in ("Mine\tArg1:<ENTITY>, Arg2:<ENTITY>", "doubt_slogans", "slogans")
+    ) == [
+        "Mine\tArg1:<ENTITY>, Arg2:<ENTITY>",
+        "doubt_slogans",
+        "slogans",
+    ]
+
+
 # -- Label Studio -----------------------------------------------------------------------------------------------------
 
 

@@ -23,21 +23,57 @@ _NOTE = "confidence "
 _CONFIDENCE = re.compile(rf"#\d+\tAnnotatorNotes (T\d+)\t{_NOTE}([\d.e-]+)")
 _LONGEST_NAME = 240
 _BREAKS = re.compile("[\r\n]+")
+_ENTITIES = "[entities]\n"
 _CONF = "[relations]\n\n[events]\n\n[attributes]\n"
 
 
 def write_brat(folder: Path, documents: Iterable[Document], provenance: Provenance) -> None:
-    """Writes a folder that brat can open, made if need be; raises InputError for a span that cannot be written."""
+    """Writes a folder that brat can open, made if need be; raises InputError for a span that cannot be written.
+
+    Other annotations that a document has there already may be somebody's work: it is passed over, and the InputError
+    that tells comes when the rest is written. What ``annotation.conf`` says already stays, too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     types = dict.fromkeys(NAMES)
     taken: dict[str, str] = {}
+    kept: list[str] = []
     for document in documents:
         base = file_name(document.id)
         claim(taken, base, document)
-        (folder / f"{base}.txt").write_bytes(utf8(document.text, place=document.id))
-        (folder / f"{base}.ann").write_bytes(utf8("".join(_lines(document)), place=document.id))
+        text, lines = (utf8(part, place=document.id) for part in (document.text, "".join(_lines(document))))
+        if _has_others(folder / f"{base}.ann", lines):
+            kept.append(f"{base}.ann")
+            continue
+        (folder / f"{base}.txt").write_bytes(text)
+        (folder / f"{base}.ann").write_bytes(lines)
         types |= dict.fromkeys(_type(span.technique) for span in document.spans)
-    (folder / "annotation.conf").write_text("[entities]\n" + "\n".join(types) + "\n\n" + _CONF, encoding="utf-8")
+    _write_conf(folder / "annotation.conf", types)
+    if kept:
+        more = f" and {len(kept) - 1:,} more" if kept[1:] else ""
+        raise InputError(
+            f"{folder}: {kept[0]}{more} there has other annotations, perhaps a person's, and stays as it is: "
+            "name another folder"
+        )
+
+
+def _has_others(file: Path, lines: bytes) -> bool:
+    """Whether annotations are in a file, and others than in these lines, whatever their confidence."""
+    there = file.read_bytes() if file.exists() else b""
+    return bool(there.strip()) and _without_confidences(there) != _without_confidences(lines)
+
+
+def _without_confidences(data: bytes) -> list[str]:
+    lines = (line.rstrip("\r") for line in data.decode("utf-8-sig", "replace").split("\n"))
+    return [line for line in lines if line and not _CONFIDENCE.fullmatch(line)]
+
+
+def _write_conf(file: Path, types: Iterable[str]) -> None:
+    """Writes what brat needs to know, or adds the types that a file lacks which is there already."""
+    there = file.read_text(encoding="utf-8", errors="surrogateescape") if file.exists() else f"{_ENTITIES}\n{_CONF}"
+    known = {line.strip() for line in there.splitlines()}
+    lacking = "".join(f"{type}\n" for type in types if type not in known)
+    before, _, after = there.partition(_ENTITIES) if _ENTITIES in there else ("", "", f"\n{there}")
+    file.write_text(f"{before}{_ENTITIES}{lacking}{after}", encoding="utf-8", errors="surrogateescape")
 
 
 def brat_files(document: Document) -> tuple[str, ...]:
