@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -32,7 +33,7 @@ from detector.batch.run import Job, Summary, score_corpus
 from detector.batch.schema import arrow_schema, check_kept, describe
 from detector.batch.store import LocalStore, RemoteStore
 from detector.batch.summary import Results
-from detector.batch.work import BLOCK_CHARACTERS, Settings, blocks
+from detector.batch.work import BLOCK_CHARACTERS, Receipt, Settings, blocks, part_name
 from detector.cli import main
 from detector.cli import score as score_command
 from detector.errors import ConfigError, DetectorError, InputError
@@ -596,6 +597,23 @@ def test_a_bomb_is_an_error_row(tmp_path, monkeypatch):
         (1, None, "record"),
     ]
     assert all("more than 100,000 bytes: split it" in r.failure.message for r in found if r.failure)
+
+
+def test_rows_that_failed_are_not_all_held(settings, tmp_path):
+    n_parts, n_rows, reason = 20, 200, "is not JSON " * 40
+    folder = LocalStore(tmp_path)
+    for i in range(n_parts):
+        errors = tuple({"source": "c", "row": j, "kind": "json", "error": f"{i}:{j}: {reason}"} for j in range(n_rows))
+        name = part_name(i, PartFormat.PARQUET)
+        receipt = Receipt(i, name, "", 0, n_rows, 0, 0, 0, 0, "", settings.hash(), errors)
+        folder.write(f"receipts/{i:06d}.json", [receipt.to_bytes()])
+    tracemalloc.start()
+    summary = batch_run.assemble(folder, Job(("c",), str(tmp_path), settings), n_parts=n_parts)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (summary.n_errors, summary.first_error) == (n_parts * n_rows, f"0:0: {reason}")
+    assert len(errors_of(tmp_path)) == n_parts * n_rows
+    assert most < (tmp_path / "errors.jsonl").stat().st_size / 2
 
 
 def test_an_open_quote_tells_which_lines_are_lost(tmp_path):

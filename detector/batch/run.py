@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from detector.batch.choices import Engine
@@ -298,10 +298,11 @@ def assemble(store: Store, job: Job, *, n_parts: int | None) -> Summary:
         if n_parts is not None and job.retry_errors:
             _remove_past(store, settings, n_parts)
         while True:
-            receipts = list(read_receipts(store, settings))
+            told: list[_Told] = []
+            store.write(ERRORS, _error_lines(read_receipts(store, settings), told))
+            receipts = [one.receipt for one in told]
             finished = _is_whole(receipts, n_parts)
-            store.write(ERRORS, (_line(error) for receipt in receipts for error in receipt.errors))
-            _write_manifest(store, job, receipts=receipts, finished=finished)
+            _write_manifest(store, job, receipts=told, finished=finished)
             # Where nothing keeps other shards from writing the manifest, the last to do so may have read too early.
             if finished or not _is_whole(read_receipts(store, settings), n_parts):
                 break
@@ -312,15 +313,31 @@ def assemble(store: Store, job: Job, *, n_parts: int | None) -> Summary:
             f"{job.out}: the parts from {n_parts} on lie past the end of this corpus, which has become shorter: "
             "--retry-errors removes them, another --out begins anew"
         )
-    errors = (error["error"] for receipt in receipts for error in receipt.errors)
     return Summary(
         finished=finished,
         n_parts=len(receipts),
         n_documents=sum(receipt.n_documents for receipt in receipts),
-        n_errors=sum(len(receipt.errors) for receipt in receipts),
-        first_error=next(errors, None),
+        n_errors=sum(one.n_errors for one in told),
+        first_error=next((one.first_error for one in told if one.n_errors), None),
         n_foreign=sum(receipt.n_foreign for receipt in receipts),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a receipt says, without the rows that failed: there may be millions of them."""
+
+    receipt: Receipt
+    n_errors: int
+    first_error: str | None
+
+
+def _error_lines(receipts: Iterable[Receipt], told: list[_Told]) -> Iterator[bytes]:
+    """The lines of ``errors.jsonl``, receipt by receipt; what else each says is added to ``told``."""
+    for receipt in receipts:
+        yield from map(_line, receipt.errors)
+        first = receipt.errors[0]["error"] if receipt.errors else None
+        told.append(_Told(replace(receipt, errors=()), len(receipt.errors), first))
 
 
 def read_receipts(store: Store, settings: Settings) -> Iterator[Receipt]:
@@ -339,13 +356,12 @@ def _is_whole(receipts: Iterable[Receipt], n_parts: int | None) -> bool:
 
 def _remove_past(store: Store, settings: Settings, n_parts: int) -> None:
     """Removes parts past the end of the corpus, which has become shorter: receipts last, by which they are found."""
-    for receipt in list(read_receipts(store, settings)):
-        if receipt.part >= n_parts:
-            store.remove(part_name(receipt.part, settings.format))
-            store.remove(receipt_name(receipt.part))
+    for part in [receipt.part for receipt in read_receipts(store, settings) if receipt.part >= n_parts]:
+        store.remove(part_name(part, settings.format))
+        store.remove(receipt_name(part))
 
 
-def _write_manifest(store: Store, job: Job, *, receipts: list[Receipt], finished: bool) -> None:
+def _write_manifest(store: Store, job: Job, *, receipts: list[_Told], finished: bool) -> None:
     """Writes what the folder holds; nothing of when or how fast, so that equal runs give equal bytes."""
     settings = job.settings
     manifest: dict[str, Any] = {
@@ -356,24 +372,25 @@ def _write_manifest(store: Store, job: Job, *, receipts: list[Receipt], finished
         "settings_hash": settings.hash(),
         "finished": finished,
         "n_parts": len(receipts),
-        "n_documents": sum(r.n_documents for r in receipts),
-        "n_errors": sum(len(r.errors) for r in receipts),
-        "n_characters": sum(r.n_characters for r in receipts),
-        "n_pieces": sum(r.n_pieces for r in receipts),
-        "n_spans": sum(r.n_spans for r in receipts),
-        "n_foreign": sum(r.n_foreign for r in receipts),
-        "parts": [_manifest_part(r) for r in receipts],
+        "n_documents": sum(one.receipt.n_documents for one in receipts),
+        "n_errors": sum(one.n_errors for one in receipts),
+        "n_characters": sum(one.receipt.n_characters for one in receipts),
+        "n_pieces": sum(one.receipt.n_pieces for one in receipts),
+        "n_spans": sum(one.receipt.n_spans for one in receipts),
+        "n_foreign": sum(one.receipt.n_foreign for one in receipts),
+        "parts": [_manifest_part(one) for one in receipts],
     }
     store.write(MANIFEST, [(json.dumps(manifest, indent=1) + "\n").encode()])
 
 
-def _manifest_part(receipt: Receipt) -> dict[str, Any]:
+def _manifest_part(told: _Told) -> dict[str, Any]:
+    receipt = told.receipt
     return {
         "file": receipt.file,
         "sha256": receipt.sha256,
         "n_bytes": receipt.n_bytes,
         "n_documents": receipt.n_documents,
-        "n_errors": len(receipt.errors),
+        "n_errors": told.n_errors,
     }
 
 
