@@ -1,5 +1,6 @@
 """`detector convert`: between every two formats that can hold the same, and back without loss."""
 
+import errno
 import io
 import itertools
 import json
@@ -19,6 +20,7 @@ from detector.cli import main
 from detector.errors import ConfigError, InputError
 from detector.spans import Cue, Document, Span
 from detector.techniques import NAMES, inventory
+from detector.writers import catalogue
 from detector.writers.catalogue import FORMATS, FileFormat, format_of_input, format_of_output, read_format
 from detector.writers.json import annotation, dumps, read_annotation
 from detector.writers.provenance import Provenance
@@ -303,6 +305,36 @@ def test_an_empty_file_and_a_broken_line_are_one_line(source: Path, tmp_path: Pa
     for target in ("-", str(source)):
         code, _, err = run(capfdbinary, source, target, "--to", "corpus")
         assert (code, err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["brat", "ptc-corpus", "corpus"])
+def test_findings_of_one_text_in_several_rows_are_all_kept(tmp_path: Path, capfdbinary, name: str):
+    pieces = [
+        Document("a", "They are vile.").with_spans([span]) for span in (Span(0, 4, "doubt"), Span(9, 13, "slogans"))
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(dumps(annotation(one, PROVENANCE)) + "\n" for one in pieces))
+    code, _, err = run(capfdbinary, tmp_path / "in.jsonl", tmp_path / "out", "--to", name)
+    assert (code, "1 document with 2 findings" in err) == (0, True)
+    (back,) = read_format(FORMATS[name], tmp_path / "out")
+    assert back.spans == (Span(0, 4, "doubt"), Span(9, 13, "slogans"))
+    other = dumps(annotation(Document("a", "Another text."), PROVENANCE))
+    (tmp_path / "two.jsonl").write_text(f"{(tmp_path / 'in.jsonl').read_text()}{other}\n")
+    code, _, err = run(capfdbinary, tmp_path / "two.jsonl", tmp_path / "two", "--to", name)
+    assert (code, "'a': is the id of two texts" in err, (tmp_path / "two").exists()) == (2, True, False)
+
+
+def test_an_older_corpus_stays_where_a_new_one_cannot_be_written(
+    source: Path, tmp_path: Path, capfdbinary, monkeypatch
+):
+    def full(path: Path, documents: Iterable[Document]) -> None:
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "mine").write_text("older")
+    monkeypatch.setattr(catalogue, "write_jsonl", full)
+    code, _, err = run(capfdbinary, source, tmp_path / "mine", "--to", "corpus")
+    assert (code, "mine: cannot be written (No space left on device)" in err) == (2, True)
+    assert [file.read_text() for file in tmp_path.glob("*mine*")] == ["older"]
 
 
 def test_each_text_keeps_how_its_findings_came_about(tmp_path: Path, capfdbinary):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
@@ -81,6 +81,8 @@ def command(
         given = FORMATS[source_format] if source_format else format_of_input(path)
         documents = list(apart(read_format(given, path, known), target, wanted.files, read=read))
         provenances = provenances_in(path, given, len(documents))
+    if wanted.to_path is not None:
+        documents = one_an_id(documents)
     for loss in losses(documents, provenances, wanted):
         streams.say(f"warning: {target}: {loss}")
     write(documents, provenances, wanted, target)
@@ -114,6 +116,24 @@ def read_texts(files: Iterable[str], settings: Settings, failures: Failures) -> 
             yield from (document.with_spans(()) for document in read_format(format_of_input(path), path))
         except InputError as error:
             failures.report([error])
+
+
+def one_an_id(documents: Iterable[Document]) -> list[Document]:
+    """The documents in order, those of one id and text as one that has the findings of all; InputError for two texts.
+
+    What a format keeps by id would else hold the findings of the last one only.
+    """
+    from detector.writers.carried import claim
+
+    kept: dict[str, Document] = {}
+    taken: dict[str, str] = {}
+    for document in documents:
+        claim(taken, document.id, document)
+        first = kept.setdefault(document.id, document)
+        if first is not document:
+            spans = dict.fromkeys((*first.spans, *document.spans))
+            kept[document.id] = first.with_spans(spans, n_read=first.n_read)
+    return list(kept.values())
 
 
 def losses(documents: Sequence[Document], provenances: Sequence[Provenance], wanted: FileFormat) -> Iterator[str]:
@@ -155,7 +175,13 @@ def write(documents: Sequence[Document], provenances: Sequence[Provenance], want
                 emit(piece)
     elif wanted.to_path is not None:
         try:
-            wanted.to_path(target, documents, provenances[0])
+            if wanted.folder:
+                wanted.to_path(target, documents, provenances[0])
+                return
+            with TemporaryDirectory() as aside, streams.output(str(target)) as emit:
+                made = Path(aside, "made")
+                wanted.to_path(made, documents, provenances[0])
+                emit(made.read_bytes())
         except OSError as error:
             raise InputError(f"{target}: cannot be written ({error.strerror}): name another place") from None
 
