@@ -141,6 +141,14 @@ def test_long_spans_of_time_are_cut_to_months_or_years():
     assert "<bdi>1990</bdi></th>" in report(dated(90, 130))["index.html"]
 
 
+def test_dates_without_marks_are_cut_where_a_month_ends():
+    days = [date.fromordinal(date(1990, 1, 1).toordinal() + i * 20) for i in range(60)]
+    written = ("%Y%m%d", "%Y-%m-%d", "%Y%m%dT101500", "%Y/%m/%d")
+    dated = [document(str(i), "a b", date=day.strftime(written[i % 4])) for i, day in enumerate(days)]
+    index = report(dated)["index.html"]
+    assert set(re.findall(r"<bdi>(19[^<]*)</bdi></th>", index)) == {f"{day:%Y-%m}" for day in days}
+
+
 def test_meta_of_other_types_and_hostile_meta_are_only_text():
     odd = Document("x", "a", meta={"outlet": 3, "date": ["<b>"], "title": {"a": 1}})
     bad = "</script><script>window.attacked=1</script>\u2028<img src=x onerror=attack()>"

@@ -113,6 +113,15 @@ def test_months_are_taken_from_the_date(folder: Path):
     assert rates(rows)["A", "2024-01", "doubt"] == (3, 7.5)
 
 
+@pytest.mark.parametrize(
+    "date", ["2024-03", "20240305", "20240305T101500Z", " 2024-03-05 ", "2024/3/5", "2024-03-05T10:15Z"]
+)
+def test_a_month_is_taken_from_any_date_of_iso_8601(tmp_path, date: str):
+    documents = [("A", date, 10, {"doubt": (0.9,)}), ("A", "2024", 10, {}), ("A", "20241305", 10, {})]
+    rows = summarize(Results(str(write_results(tmp_path / "out", documents))), Question(by=("month",)))
+    assert [row.group for row in rows if row.kind == "all"] == [(NO_VALUE,), ("2024-03",)]
+
+
 def test_examples_are_the_surest_wordings_once_each(folder: Path):
     rows = summarize(Results(str(folder)), Question(n_examples=2))
     by_name = {row.name: row for row in rows if row.kind == "technique"}

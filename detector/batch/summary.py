@@ -158,7 +158,7 @@ class Results:
         """SQL for the value of a column to group by. Raises ConfigError for one that was not kept."""
         if column == MONTH and MONTH not in self.keep:
             date = self.expression(date_column, date_column="")
-            return f"coalesce(strftime(TRY_CAST({date} AS TIMESTAMP), '%Y-%m'), '{NO_VALUE}')"
+            return f"coalesce(strftime(TRY_CAST({_whole_date(date)} AS TIMESTAMP), '%Y-%m'), '{NO_VALUE}')"
         if column not in (*self.keep, "source"):
             kept = ", ".join((*self.keep, "source"))
             way_out = "choose one of these" if column.casefold() in NAMES_TAKEN else f"score with --keep {column}"
@@ -400,6 +400,12 @@ def _table_schema(rows: Sequence[Rate] | Sequence[Difference], by: Sequence[str]
             ("examples", pa.list_(example)),
         ]
     )
+
+
+def _whole_date(date: str) -> str:
+    """SQL for a date as DuckDB reads it, also of one without marks (``20240105``) or without a day (``2024-01``)."""
+    marked = rf"regexp_replace(trim({date}), '^(\d{{4}})(\d\d)(\d\d)(T.*)?$', '\1-\2-\3')"
+    return rf"regexp_replace({marked}, '^(\d{{4}}-\d\d)$', '\1-01')"
 
 
 def _identifier(name: str) -> str:

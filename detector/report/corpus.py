@@ -41,7 +41,7 @@ _MOST_GROUPS = 40
 _FEWEST = 5  # documents that an interval is told from
 _FAMILIES = tuple(family.name for family in families())
 _COLUMNS = (*NAMES, *_FAMILIES, "all")
-_ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+_DATE = re.compile(r"(\d{4})(?:[-/](\d\d?)(?:[-/](\d\d?))?|(\d\d)(\d\d))?(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def _add(totals: _Totals, document: Document, provenance: Provenance, pages: Map
     totals.counts.extend(counts.values())
     totals.n_words.append(n_words)
     totals.outlets.append(outlet)
-    totals.dates.append(published if _ISO_DATE.match(published) else "")
+    totals.dates.append(_date(published))
     totals.n_likely += n_likely
     totals.provenances[repr(provenance)] = provenance
     hrefs = {one.span: f"{path}#f{one.number}" for path, article in pages.items() for one in article.findings}
@@ -190,6 +190,16 @@ def _add(totals: _Totals, document: Document, provenance: Provenance, pages: Map
 
 def _text(value: object) -> str:
     return "" if value is None else " ".join(str(value).split())[:120]
+
+
+def _date(published: str) -> str:
+    """The date that a text begins with, as far as it is told; empty where it begins with none.
+
+    >>> _date("20240105T10:15"), _date("2024/1"), _date("soon")
+    ('2024-01-05', '2024-01', '')
+    """
+    found = _DATE.match(published)
+    return "-".join(f"{part:0>2}" for part in found.groups() if part) if found else ""
 
 
 def _keep_strongest(totals: _Totals, document: Document, hrefs: Mapping[Span, str]) -> None:
