@@ -164,6 +164,18 @@ def test_a_log_whose_first_line_was_cut_off_begins_anew(tmp_path: Path):
     assert len(log_of(out).read_bytes().splitlines()) == 2
 
 
+def test_a_line_of_the_log_with_an_unknown_technique_is_named(tmp_path: Path):
+    out = tmp_path / "out.jsonl"
+    reviews = Reviews(out)
+    reviews.decide(reviews.add(DOCUMENT, PROVENANCE), Decision("accept", key(LOVE)))
+    reviews.close()
+    log_of(out).write_bytes(log_of(out).read_bytes().replace(b"loaded-language", b"no-such"))
+    with pytest.raises(
+        InputError, match=r"out\.decisions\.jsonl:2: is not as it was written \(no technique has the slug"
+    ):
+        Reviews(out)
+
+
 def test_the_log_is_all_it_takes_and_a_line_cut_off_is_dropped(tmp_path: Path):
     out = tmp_path / "out.jsonl"
     reviews = Reviews(out)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.corpora.jsonl import write_jsonl
-from detector.errors import ConfigError, InputError
+from detector.errors import ConfigError, DetectorError, InputError
 from detector.spans import Document
 from detector.web.decisions import Decision, Review, decision
 from detector.writers.json import annotation, dumps, read_annotation, read_provenance
@@ -129,7 +129,7 @@ class Reviews:
         for place, row in rows:
             try:
                 self._replay(row)
-            except (InputError, KeyError, TypeError, AttributeError) as error:
+            except (DetectorError, KeyError, TypeError, AttributeError) as error:
                 raise InputError(f"{place}: is not as it was written ({error!s:.200}): mend it or start anew") from None
 
     def _rows(self, data: bytes) -> Iterator[tuple[str, Any]]:
