@@ -101,7 +101,9 @@ class TextsConfig:
     folder, of texts in which nothing is to be found; ``examples`` one of passages with spans of techniques that corpora
     have few of; ``preceded`` the share of articles that begin with lines of another one. With ``twins`` each window has
     one cut elsewhere, with other names, in the same step of the training. A ``share`` of the corpora's documents is
-    used, drawn at random: a model that has learned from all of them needs no more to keep what it knows.
+    used, drawn at random: a model that has learned from all of them needs no more to keep what it knows. With
+    ``names_alike`` the model reads each name of the package's list as its kind's stand-in, in training and after; a
+    model of ours that goes on learning keeps the list that it has.
     """
 
     swap: float = 0.0
@@ -110,6 +112,7 @@ class TextsConfig:
     preceded: float = 0.0
     twins: bool = False
     share: float = 1.0
+    names_alike: bool = False
 
 
 @dataclass(frozen=True, slots=True)

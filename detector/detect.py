@@ -17,6 +17,7 @@ from detector.decode import Scores, Setting, decode, find_words
 from detector.errors import InputError, ModelError
 from detector.folder import ModelInfo, read_folder, setting_of
 from detector.likeness import Likeness, read_likeness, unlike_training
+from detector.names import Names
 from detector.spans import Document, Span
 from detector.techniques import NAMES, Inventory, inventory
 from detector.windows import CHANNELS, Pieces, Window, cut_windows, piece_range, tokenize, window_of_range
@@ -124,7 +125,7 @@ class Detector:
 
     def tokenize(self, text: str) -> Pieces:
         """The pieces of a text of any length."""
-        return _tokenize(self.tokenizer, text)
+        return _tokenize(self.tokenizer, text, self.info.names)
 
     def setting(self, strictness: str) -> Setting:
         """The setting of that name; `ModelError` names the ones there are."""
@@ -326,16 +327,16 @@ def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
         yield chunk
 
 
-def _tokenize(tokenizer: Tokenizer, text: str) -> Pieces:
+def _tokenize(tokenizer: Tokenizer, text: str, names: Names | None) -> Pieces:
     """The pieces of a text of any length."""
     parts: list[Pieces] = []
     start = 0
     while start < len(text) or not parts:
         end = _block_end(text, start)
-        pieces = tokenize(tokenizer, text[start:end])
-        parts.append(Pieces(pieces.ids, pieces.offsets + start))
+        pieces = tokenize(tokenizer, text[start:end], names)
+        parts.append(replace(pieces, offsets=pieces.offsets + start))
         start = end
-    return Pieces(np.concatenate([p.ids for p in parts]), np.concatenate([p.offsets for p in parts]))
+    return Pieces(*(np.concatenate([getattr(p, field) for p in parts]) for field in ("ids", "offsets", "begins")))
 
 
 def _block_end(text: str, start: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from detector.folder_checks import (
     header_bytes,
     loaded_tokenizer,
 )
+from detector.names import NAMES_FILE, Names
 from detector.techniques import NAMES
 
 SCHEMA = 2
-HASHED = frozenset({"model.json", "settings.json", "encoder.json", "tokenizer.json"})
+HASHED = frozenset({"model.json", "settings.json", "encoder.json", "tokenizer.json", NAMES_FILE})
 SCALE = ".scale"
 """A matrix in 8 bits has the scales of its rows under its own name and this."""
 
@@ -48,7 +49,8 @@ _TYPES = {"F32": np.float32, "BF16": np.uint16, "F16": np.float16, "I8": np.int8
 class ModelInfo:
     """What a model folder says of itself; ``corpora`` are the annotators whose bias it has learnt, in order.
 
-    ``window`` counts pieces without the two special ones. ``technique_order`` fixes the outputs' meaning.
+    ``window`` counts pieces without the two special ones. ``technique_order`` fixes the outputs' meaning. ``names``,
+    which have a file of their own, read alike; None where each is read as it is.
     """
 
     name: str
@@ -62,6 +64,13 @@ class ModelInfo:
     pad_id: int
     technique_order: tuple[str, ...] = NAMES
     schema: int = SCHEMA
+    names: Names | None = None
+
+    def described(self) -> dict[str, Any]:
+        """What stands in ``model.json``, in JSON types."""
+        fields = asdict(replace(self, names=None))
+        del fields["names"]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
     def row_of(self, corpus: str) -> int:
         """Which of the corpora that is; `ModelError` for one the model has no bias of."""
@@ -96,7 +105,7 @@ def read_folder(folder: Path) -> ModelFiles:
         if info_json.get("schema") != SCHEMA:
             stated = f"{info_json.get('schema')!r:.20}"
             raise ModelError(f"{folder}: model schema {stated} is not {SCHEMA}; use a matching version")
-        info = _info(info_json)
+        info = _info(info_json, folder / NAMES_FILE)
         settings = {name: _setting(name, value) for name, value in read_json(folder / "settings.json").items()}
         encoder = read_json(folder / "encoder.json")
         check_encoder(encoder)
@@ -254,10 +263,11 @@ def _tensor(content: Array, name: str, stored: Stored) -> Array:
     return values
 
 
-def _info(value: Mapping[str, Any]) -> ModelInfo:
+def _info(value: Mapping[str, Any], names_file: Path) -> ModelInfo:
     check_info(value)
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-    return ModelInfo(**fields)
+    alike = Names(names_file.read_text(encoding="utf-8")) if names_file.is_file() else None
+    return ModelInfo(**fields | {"names": alike})
 
 
 def _setting(name: str, value: Mapping[str, Any]) -> Setting:

@@ -19,13 +19,14 @@ from detector.windows import CHANNELS, IDENTIFICATION, tokenize
 
 PICKLES = frozenset({".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"})
 """Suffixes of files that can run code when they are opened. None is read; that one is there is reason enough."""
-JSON_BYTES = {
+DATA_BYTES = {
     "model.json": 1_000_000,
     "settings.json": 1_000_000,
     "encoder.json": 1_000_000,
     "tokenizer.json": 64_000_000,
+    "names.toml": 1_000_000,
 }
-"""The most bytes of each JSON file."""
+"""The most bytes of each file of data."""
 WEIGHTS_BYTES, HEADER_BYTES = 4_000_000_000, 10_000_000
 """The most bytes of a file of weights, and of the header in it."""
 MOST_NUMBER = 1e6
@@ -103,14 +104,14 @@ def check_files(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in PICKLES:
             raise ValueError(f"{path.name} can run code when it is opened, and no model needs it: delete it")
-        if path.name not in JSON_BYTES and path.suffix != ".safetensors":
+        if path.name not in DATA_BYTES and path.suffix != ".safetensors":
             continue
         real = path.resolve()
         if not any(real.is_relative_to(home) for home in homes):
             raise ValueError(f"{path.name} is a link out of the folder: copy the file")
         if not real.is_file():
             raise ValueError(f"{path.name} is no file")
-        most = JSON_BYTES.get(path.name, WEIGHTS_BYTES)
+        most = DATA_BYTES.get(path.name, WEIGHTS_BYTES)
         if real.stat().st_size > most:
             raise ValueError(f"{path.name} has more than {most:,} bytes")
         if path.suffix == ".safetensors":

@@ -27,6 +27,7 @@ from detector.folder import (
     read_weights,
     unusable,
 )
+from detector.names import NAMES_FILE
 from detector.techniques import NAMES
 from detector.windows import CHANNELS
 
@@ -157,7 +158,8 @@ def save_model(
 ) -> None:
     """Writes ``model.json``, ``settings.json``, ``encoder.json``, ``tokenizer.json`` and the weights, none over 45 MB.
 
-    Matrices are stored in 8 bits with one scale a row, or in 16 bits; vectors in 32 bits.
+    Matrices are stored in 8 bits with one scale a row, or in 16 bits; vectors in 32 bits. ``names.toml`` has the names
+    that read alike, if any do.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.safetensors"):
@@ -165,7 +167,11 @@ def save_model(
     tensors = dict(pack(model.state_dict(), eight_bit=eight_bit))
     for i, shard in enumerate(_shards(tensors), start=1):
         (folder / f"weights-{i:02d}.safetensors").write_bytes(save(shard))  # readable as the other files are
-    _write_json(folder / "model.json", asdict(info))
+    _write_json(folder / "model.json", info.described())
+    if info.names is None:
+        (folder / NAMES_FILE).unlink(missing_ok=True)
+    else:
+        (folder / NAMES_FILE).write_text(info.names.source, encoding="utf-8")
     _write_json(folder / "encoder.json", model.encoder.config.to_diff_dict())  # type: ignore[union-attr, operator]
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.folding import Counts, Folded, counts_before, find_wraps, fold
+from detector.names import Names
 from detector.spans import Span
 from detector.techniques import NAMES, members
 
@@ -36,10 +37,14 @@ SENTENCE_ENDS = [ord(c) for c in '.!?…"”']
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A tokenised text without special tokens: ``ids`` ``(n,)`` and code-point ``offsets`` ``(n, 2)``."""
+    """A tokenised text without special tokens: ``ids`` ``(n,)`` and code-point ``offsets`` ``(n, 2)``.
+
+    ``begins`` ``(n,)``: the code point that each piece begins with as the model reads it, case aside.
+    """
 
     ids: Ints
     offsets: Ints
+    begins: Ints
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,18 +63,23 @@ class Window:
         return self.last - self.first
 
 
-def tokenize(tokenizer: Any, text: str) -> Pieces:
+def tokenize(tokenizer: Any, text: str, names: Names | None = None) -> Pieces:
     """The pieces of ``text`` by a `tokenizers.Tokenizer`; pieces that cover no character are dropped.
 
-    The tokenizer reads the text folded (see `detector.folding`); the offsets are those of the text as given.
+    The tokenizer reads the text folded (see `detector.folding`), and with ``names`` as stand-ins where the model reads
+    names alike (see `detector.names`); the offsets are those of the text as given.
     """
     folded = fold(text)
+    if names is not None:
+        folded = names.read_alike(folded)
     # The Rust side takes UTF-8 only; a lone surrogate is one code point and so is its stand-in.
     encoding = tokenizer.encode(_without_surrogates(folded.text), add_special_tokens=False)
     ids = np.asarray(encoding.ids, dtype=np.int64)
     offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
     kept = offsets[:, 1] > offsets[:, 0]
-    return Pieces(ids[kept], folded.given(offsets[kept]))
+    lower = folded.text.lower()
+    codes = code_points(lower if len(lower) == len(folded.text) else folded.text)
+    return Pieces(ids[kept], folded.given(offsets[kept]), codes[offsets[kept, 0]].astype(np.int64))
 
 
 def _without_surrogates(text: str) -> str:
@@ -91,8 +101,7 @@ def cut_windows(text: str, pieces: Pieces, *, size: int, overlap: int) -> list[W
     n = len(pieces)
     if n == 0:
         return []
-    folded = fold(text)
-    quality, ranks = _cut_quality(text, folded, pieces), _cut_ranks(folded, pieces)
+    quality, ranks = _cut_quality(text, fold(text), pieces), _cut_ranks(pieces)
     cuts: list[tuple[int, int]] = []
     first = 0
     while first + size < n:
@@ -114,15 +123,13 @@ def _best_cut(quality: npt.NDArray[np.int8], ranks: npt.NDArray[np.uint64], low:
     return int(candidates[np.argmin(ranks[candidates])])
 
 
-def _cut_ranks(folded: Folded, pieces: Pieces) -> npt.NDArray[np.uint64]:
+def _cut_ranks(pieces: Pieces) -> npt.NDArray[np.uint64]:
     """A number for each place before a piece that depends on how the next `RANKED` pieces begin, and on nothing else.
 
     Shape ``(n + 1,)``. Cut at the lowest, two texts that have a passage in common are soon cut at the same places of
-    it, wherever it begins in them (as files are cut for deduplication: Muthitacharoen et al. 2001). Case aside.
+    it, wherever it begins in them (as files are cut for deduplication: Muthitacharoen et al. 2001).
     """
-    lower = folded.text.lower()
-    codes = folded.spread(code_points(lower if len(lower) == len(folded.text) else folded.text))
-    begins = np.concatenate([codes[pieces.offsets[:, 0]], np.zeros(RANKED)]).astype(np.uint64)
+    begins = np.concatenate([pieces.begins, np.zeros(RANKED)]).astype(np.uint64)
     ranks = np.zeros(len(pieces) + 1, dtype=np.uint64)
     for i in range(RANKED):
         ranks = (ranks + begins[i : i + len(ranks)]) * SPREAD

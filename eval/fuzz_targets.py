@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import chdir
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from email.message import EmailMessage
 from functools import cache, partial
@@ -42,6 +42,7 @@ from detector.decode import Scores, decode, find_words, identify
 from detector.detect import Detector
 from detector.errors import DetectorError, InputError
 from detector.likeness import Likeness, save_likeness
+from detector.names import Names
 from detector.readers.limits import Limits
 from detector.readers.sources import Sources
 from detector.report.corpus import corpus_files
@@ -76,6 +77,16 @@ for module in ("lxml.etree", "onnxruntime", "pdfplumber", "pyarrow.parquet", "du
 
 TEXT = (ROOT / "tests" / "samples" / "article.md").read_text(encoding="utf-8")
 MARKED = 'Zürich 😀 “They lie,” said Bob.\r\nThe vile élites betray us: #now, 100%!\n\n> He said: "No."\n'
+NAMES = """words = ["Rice"]
+[man]
+forms = ["full name", "surname"]
+reads_as = "Ann Rice"
+names = [["Ann Rice", "Rice"], [["Bob", "Robert"], "Bobby"]]
+[nation]
+forms = ["country", "adjective"]
+attributive = "adjective"
+names = [["the US", "American"], ["Peru", "Peruvian"]]
+"""
 PROVENANCE = Provenance("1", "tiny", "sha256:00", precision=0.25)
 DOCUMENTS = (
     Document(
@@ -172,7 +183,8 @@ def _corpus_files() -> Target:
 
 
 def _save_tiny(folder: Path) -> None:
-    save_model(folder, tiny_model(), info=tiny_info(), settings=tiny_settings(), tokenizer=tiny_tokenizer())
+    info = replace(tiny_info(), names=Names(NAMES))
+    save_model(folder, tiny_model(), info=info, settings=tiny_settings(), tokenizer=tiny_tokenizer())
     directions = np.eye(4, 32, dtype=np.float32)
     save_likeness(folder, Likeness(np.zeros(32, dtype=np.float32), directions, np.ones(4), np.ones(4), 3.0, 8))
 

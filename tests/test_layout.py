@@ -22,6 +22,7 @@ ROWS = (
     "readers",
     "writers",
     "folding",
+    "names",
     "windows",
     "decode",
     "folder_checks",

@@ -2,19 +2,18 @@
 
 import random
 import tomllib
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.corpora import Corpus
+from detector.names import LISTED, listed
 from detector.spans import Document, Span
 from detector.techniques import inventory
-from detector.train import swap
-from detector.train.swap import listed_names, swap_corpora, swap_names
+from detector.train.swap import swap_corpora, swap_names
 
-TABLES = tomllib.loads(Path(swap.__file__).with_name("names.toml").read_text(encoding="utf-8"))
+TABLES = tomllib.loads(LISTED.read_text(encoding="utf-8"))
 TOKENS = [
     "Trump",
     "Donald Trump",
@@ -53,7 +52,7 @@ class Chosen(random.Random):
 @pytest.mark.parametrize(
     ("pairs", "before", "after"),
     [
-        ({"man": ("Donald Trump", "Joe Biden")}, "Donald Trump's men? TRUMP!", "Joe Biden's women? BIDEN!"),
+        ({"man": ("Donald Trump", "Joe Biden")}, "Donald Trump's men? TRUMP!", "Joe Biden's girls? BIDEN!"),
         ({"man": ("Donald Trump", "Joe Biden")}, "Trumpet, @Trump, anti-Trump", "Trumpet, @Trump, anti-Biden"),
         ({"nation": ("America", "Russia")}, "The United States and US law", "Russia and Russian law"),
         ({"nation": ("America", "Russia")}, "The US army met\nTHE US.", "The Russian army met\nRUSSIA."),
@@ -121,7 +120,7 @@ def test_share_seed_and_id_decide_and_order_does_not():
 
 def test_the_names_are_whole():
     words = set(TABLES["words"])
-    assert words <= listed_names()
+    assert words <= listed().all()
     for kind, table in TABLES.items():
         if kind != "words":
             firsts = [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in table["names"]]

@@ -85,7 +85,7 @@ def test_the_overlap_must_fit_the_window():
 
 
 def pieces_of(*offsets: tuple[int, int]) -> Pieces:
-    return Pieces(np.arange(len(offsets)), np.array(offsets, dtype=np.int64).reshape(-1, 2))
+    return Pieces(np.arange(len(offsets)), np.array(offsets, dtype=np.int64).reshape(-1, 2), np.zeros(len(offsets)))
 
 
 def test_a_span_touches_the_pieces_it_shares_a_character_with():

@@ -7,6 +7,7 @@ from typing import Any
 
 from detector.config import WRITTEN
 from detector.model import ModelInfo
+from detector.names import NAMES_FILE
 from detector.techniques import technique
 from detector.train.encoders import PACKAGED
 
@@ -86,8 +87,16 @@ def _heading(info: ModelInfo, record: Mapping[str, Any]) -> str:
         f"# {info.name}\n\n"
         f"Encoder: {info.encoder}{licence}, fine-tuned with two heads: one says for every word piece whether it is "
         "inside each technique, the other names the technique of a given span. Stored in 8 bits with a scale for each "
-        f"row; windows of {info.window} pieces that overlap by {info.overlap}. Weights: Apache-2.0.\n"
+        f"row; windows of {info.window} pieces that overlap by {info.overlap}. {_alike(info)}Weights: Apache-2.0.\n"
     )
+
+
+def _alike(info: ModelInfo) -> str:
+    """Which names the model cannot tell apart, if any."""
+    if info.names is None:
+        return ""
+    n = info.names.n_alike()
+    return f"Each of {n} people, parties and outlets reads like the others of its kind (`{NAMES_FILE}`). "
 
 
 def _training(record: Mapping[str, Any]) -> str:

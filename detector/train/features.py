@@ -63,14 +63,14 @@ def document_rows(
     twin_seed: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The feature rows of one document, a window each."""
-    pieces = tokenize(tokenizer, document.text)
+    pieces = tokenize(tokenizer, document.text, info.names)
     windows = cut_windows(document.text, pieces, size=info.window, overlap=info.overlap)
     allowed = sum(channel_bit(name) for name in annotated)
     targets = make_targets(pieces, document.spans, annotated=annotated)
     generator = random.Random(f"twin:{twin_seed}:{document.id}")
     twin = None
     if twin_seed is not None:
-        twin = make_twin(document, pieces, tokenizer, generator, annotated=annotated)
+        twin = make_twin(document, pieces, tokenizer, generator, annotated=annotated, names=info.names)
     candidates: list[dict[str, list[int]]] = [{name: [] for name in SPAN_COLUMNS} for _ in windows]
     for span, count in zip(document.spans, count_quotes(document), strict=True):
         place = locate(pieces, windows, span) if windows else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from detector.detect import SHIPPED, find_model
 from detector.errors import ConfigError
 from detector.folder_checks import check_encoder, check_info
 from detector.model import ModelInfo, RhetoricModel, load_model
+from detector.names import listed
 from detector.train.dropout import quicken_dropout
 from detector.train.encoders import load_encoder
 from detector.train.frozen import check_frozen
@@ -56,6 +57,7 @@ def _from_encoder(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel
         window=recipe.encoder.window - 2,
         overlap=recipe.encoder.overlap,
         gap=recipe.gap,
+        names=listed() if recipe.texts.names_alike else None,
         **special,
     )
     return _with_fresh_heads(encoder, recipe, corpora), info, tokenizer
@@ -64,7 +66,7 @@ def _from_encoder(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel
 def _check_loads(info: ModelInfo) -> None:
     """Raises `ConfigError` for what no model folder may say of itself, such as a name that is too long."""
     try:
-        check_info(asdict(info) | {"corpora": list(info.corpora)})
+        check_info(info.described())
     except ValueError as error:
         raise ConfigError(f"the recipe: makes a model that could not be loaded ({error})") from error
 
@@ -107,6 +109,7 @@ def _from_model(recipe: Recipe, corpora: Sequence[str]) -> tuple[RhetoricModel, 
         window=recipe.encoder.window - 2,
         overlap=recipe.encoder.overlap,
         gap=recipe.gap,
+        names=listed() if recipe.texts.names_alike else loaded.info.names,
     )
     return model, info, loaded.tokenizer
 

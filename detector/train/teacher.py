@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from detector.corpora import Corpus
 from detector.detect import Detector
 from detector.model import ModelInfo
+from detector.names import Names
 from detector.spans import Document
 from detector.train.calibrate import PLANS
 from detector.train.swap import swap_names_at
@@ -58,7 +59,9 @@ def taught_rows(
         allowed = sum(channel_bit(technique) for technique in corpora[name].inventory.annotated)
         generator = random.Random(f"taught:{seed}:{document.id}")
         common = {"corpus": info.corpora.index(name), "allowed": allowed, **{column: [] for column in SPAN_COLUMNS}}
-        text, pieces, chances, labelled = _labelled(document, theirs, biased, tokenizer, generator, swap=swap)
+        text, pieces, chances, labelled = _labelled(
+            document, theirs, biased, tokenizer, generator, swap=swap, names=info.names
+        )
         for window in cut_windows(text, pieces, size=info.window, overlap=info.overlap):
             part = slice(window.first, window.last)
             yield common | {
@@ -83,14 +86,15 @@ def _labelled(
     generator: random.Random,
     *,
     swap: float,
+    names: Names | None = None,
 ) -> tuple[str, Pieces, Halves, npt.NDArray[np.bool_]]:
     """A text, its pieces, the chances of each ``(n_pieces, 24)``, and whether it is one of the teacher's pieces."""
-    ours = tokenize(tokenizer, document.text)
+    ours = tokenize(tokenizer, document.text, names)
     here, there = _same_places(ours, theirs)
     text, pieces = document.text, ours
     if generator.random() < swap:
         swapped, edited = swap_names_at(document, generator)
-        text, pieces = swapped.text, tokenize(tokenizer, swapped.text)
+        text, pieces = swapped.text, tokenize(tokenizer, swapped.text, names)
         kept, moved = match(ours, pieces, edited)
         places = dict(zip(kept.tolist(), moved.tolist(), strict=True))
         shown = np.array([place in places for place in here.tolist()], dtype=bool)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from detector.names import Names
 from detector.spans import Document
 from detector.train.swap import Edited, swap_names_at
 from detector.windows import Ints, Pieces, Window, make_targets, tokenize
@@ -37,11 +38,17 @@ class Twin:
 
 
 def make_twin(
-    document: Document, pieces: Pieces, tokenizer: Tokenizer, generator: random.Random, *, annotated: Iterable[str]
+    document: Document,
+    pieces: Pieces,
+    tokenizer: Tokenizer,
+    generator: random.Random,
+    *,
+    annotated: Iterable[str],
+    names: Names | None = None,
 ) -> Twin:
     """The twin of a document of these pieces, with names that the generator decides over."""
     swapped, edited = swap_names_at(document, generator)
-    theirs = tokenize(tokenizer, swapped.text)
+    theirs = tokenize(tokenizer, swapped.text, names)
     targets = make_targets(theirs, swapped.spans, annotated=annotated)
     here, there = match(pieces, theirs, edited)
     return Twin(theirs, targets.inside, targets.known, here, there)
