@@ -17,7 +17,7 @@ from detector.decode import Scores, Setting, decode, find_words
 from detector.errors import InputError, ModelError
 from detector.folder import ModelInfo, read_folder, setting_of
 from detector.likeness import Likeness, read_likeness, unlike_training
-from detector.names import Names
+from detector.names import NAMES_FILE, Names
 from detector.spans import Document, Span
 from detector.techniques import NAMES, Inventory, inventory
 from detector.windows import CHANNELS, Pieces, Window, cut_windows, piece_range, tokenize, window_of_range
@@ -93,7 +93,7 @@ def _fetch(repository: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=["*.json", "*.safetensors"]))
+        return Path(snapshot_download(repository, allow_patterns=["*.json", "*.safetensors", NAMES_FILE]))
     except Exception as error:  # the hub's client raises network, permission and not-found errors of many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{repository}: neither a model folder nor a hub repository ({reason})") from error

@@ -387,6 +387,13 @@ def test_the_inventory_as_json_has_every_field(run: Run):
     ]
 
 
+def test_explain_offers_techniques_to_the_shell(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("_DETECTOR_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "detector explain what")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert run()[1].split() == ["whataboutism"]
+
+
 def test_explain_shows_every_field_and_marks_the_quote(run: Run):
     code, out, err = run("explain", "Casting doubt")
     (record,) = json.loads(run("explain", "doubt", "-f", "json")[1])

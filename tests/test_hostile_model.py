@@ -298,7 +298,7 @@ def test_a_hub_id_fetches_no_code_and_runs_none(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     with pytest.raises(DetectorError, match="auto_map is no key of an encoder"):
         detector.load("user/name")
-    assert asked == {"repository": "user/name", "allow_patterns": ["*.json", "*.safetensors"]}
+    assert asked == {"repository": "user/name", "allow_patterns": ["*.json", "*.safetensors", "names.toml"]}
 
 
 def test_no_line_of_the_package_lets_a_model_bring_code():

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.cli.inputs import Kind
 from detector.errors import InputError
-from detector.readers.sources import Sources
+from detector.readers.sources import KINDS, Sources
 from detector.readers.text import find_all, find_files, read_bytes, read_text
 from detector.spans import Document
 
@@ -137,6 +138,12 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path):
         read_text(tmp_path / "missing.txt")
     with pytest.raises(InputError, match="cannot be read"):
         read_text(str(tmp_path / ("n" * 300)))
+
+
+def test_a_kind_that_is_none_is_refused_at_once():
+    assert set(KINDS) == set(Kind)
+    with pytest.raises(InputError, match="kind 'nonsense' is none that is read; choose from text, html"):
+        Sources("nonsense")
 
 
 def test_standard_input_is_read_as_bytes():

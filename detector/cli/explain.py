@@ -9,12 +9,20 @@ import typer
 from detector.cli import streams
 from detector.cli.formats import Format
 from detector.report.catalogue import explanation, records
-from detector.techniques import technique
+from detector.techniques import NAMES, technique
 from detector.writers.json import dumps
 
 
 def command(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names, titles or codes.", show_default=False)],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME",
+            help="Names, titles or codes.",
+            show_default=False,
+            autocompletion=lambda incomplete: [name for name in NAMES if name.startswith(incomplete)],
+        ),
+    ],
     format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.TEXT,
     colour: streams.ColourOption = None,
 ) -> None:

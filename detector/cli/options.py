@@ -99,7 +99,7 @@ QuotesOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option(metavar="DIR", help="A model folder in place of the shipped model.", show_default=False),
+    typer.Option(metavar="MODEL", help="Another model: fast, a folder, or OWNER/NAME of the hub.", show_default=False),
 ]
 
 BackendOption = Annotated[

@@ -35,7 +35,7 @@ SUFFIXES = {
 }
 """The kind of file that a suffix means; any other suffix means text."""
 
-KINDS = tuple(dict.fromkeys(SUFFIXES.values()))
+KINDS = tuple(dict.fromkeys(("text", *SUFFIXES.values())))
 _MEDIA_TYPES = {
     "text/html": "html",
     "application/xhtml+xml": "html",
@@ -61,6 +61,10 @@ class Sources:
     fetch: bool = False
     allow_private: bool = False
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.kind is not None and self.kind not in KINDS:
+            raise InputError(f"kind {self.kind!r:.40} is none that is read; choose from {', '.join(KINDS)}")
 
     def read(self, path: str, *, stdin: BinaryIO | None = None) -> Iterator[Document | InputError]:
         """The documents of one file, address or, for ``-``, of ``stdin``; an error stands in the place of each
