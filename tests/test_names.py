@@ -28,9 +28,9 @@ sys.path.append(str(Path(__file__).parents[1] / "eval"))
 import neutrality
 
 TOKENIZER = tiny_tokenizer()
-KINDS = {"man", "woman", "cleric", "party", "outlet"}
+KINDS = {"man", "woman", "cleric", "party", "outlet", "gender"}
 """The kinds that have a stand-in."""
-ALIKE = {"party", "leader", "outlet"}
+ALIKE = {"party", "leader", "outlet", "gender"}
 """The slots of the audit whose names have a stand-in."""
 PARTS = [
     "Trump",
@@ -65,7 +65,7 @@ def read(text: str) -> str:
             "An American told CNN, and Cardinal Kasper told CNN.",
         ),
         ("May I? It may be warm in the park.", "May I? It may be warm in the park."),
-        ("women, girls, Moscow and the FBI", "women, girls, Moscow and the FBI"),
+        ("The women, boys, Moscow and Russia", "The women, women, Moscow and Russia"),
         ("Trum\u200bp, Тrump", "Johnson, Johnson"),
     ],
 )

@@ -95,8 +95,8 @@ def _alike(info: ModelInfo) -> str:
     """Which names the model cannot tell apart, if any."""
     if info.names is None:
         return ""
-    n = info.names.n_alike()
-    return f"Each of {n} people, parties and outlets reads like the others of its kind (`{NAMES_FILE}`). "
+    of = f"{info.names.n_alike()} people, parties, outlets and genders"
+    return f"Each of {of} reads like the others of its kind (`{NAMES_FILE}`). "
 
 
 def _training(record: Mapping[str, Any]) -> str:
