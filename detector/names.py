@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,11 @@ Row = tuple[str, int]
 
 _START = re.compile(r"(?<![\w@#/])\w+")
 _END = re.compile(r"(?!\w|\.\w)")
-_ARTICLE = re.compile(r"\b(the|an?) $", re.IGNORECASE)
+_SPACE = r"(?: +|[ \t]*\r?\n[ \t]*)"
+"""Between the words of a name: a line may be wrapped there, and no paragraph ends."""
+_ARTICLE = re.compile(rf"\b(the|an?){_SPACE}\Z", re.IGNORECASE)
 _NOUN = re.compile(
-    r" (?!(?:and|or|but|nor|is|was|are|were|be|has|had|have|does|did|do|will|would|can|could|may|might|must|should|in"
+    rf"{_SPACE}(?!(?:and|or|but|nor|is|was|are|were|be|has|had|have|does|did|do|will|would|can|could|may|might|must|should|in"
     r"|on|to|of|for|at|by|as|with|from|into|over|about|against|under|after|before|since|until|during|than|that|which|who"
     r"|when|where|while|if|because|so|not|now|then|also|just|never|itself|said|says|went|made|took|got|gave|left)\b"
     r"|\w+(?:ed|ing|ly)\b)\w",
@@ -125,16 +127,18 @@ class Names:
 
     def mentions(self, text: str) -> Iterator[Mention]:
         """The names in a text in order, longest first where several begin, none inside another."""
-        end = 0
+        end, squeezed = 0, ""
         present: dict[Row, bool] = {}
         for word in _START.finditer(text):
             if word.start() < end:
                 continue
             for spelling, names in self._by_first_word.get(word.group(), ()):
-                if text.startswith(spelling, word.start()) and _END.match(text, word.start() + len(spelling)):
-                    name = self._meant(text, word.start(), spelling, names, present)
+                found = _pattern(spelling).match(text, word.start())
+                if found and _END.match(text, found.end()):
+                    squeezed = squeezed or " ".join(text.split())
+                    name = self._meant(text, squeezed, found.span(), spelling, names, present)
                     if name:
-                        end = word.start() + len(spelling)
+                        end = found.end()
                         yield Mention(word.start(), end, name)
                         break
 
@@ -148,25 +152,31 @@ class Names:
         return _edited(folded, edits) if edits else folded
 
     def _meant(
-        self, text: str, start: int, spelling: str, names: Sequence[Name], present: dict[Row, bool]
+        self,
+        text: str,
+        squeezed: str,
+        place: tuple[int, int],
+        spelling: str,
+        names: Sequence[Name],
+        present: dict[Row, bool],
     ) -> Name | None:
         """Which of the names is meant: one of a row whose first form is in the text, too, if possible; or None.
 
-        ``present`` keeps of which rows that is so.
+        ``squeezed`` is the text with single spaces; ``present`` keeps of which rows the first form is in it.
         """
-        with_article = names[0].article and _article(text, start).lower() == "the"
-        if len(spelling) <= 2 and not with_article and _is_shouted(text, start, start + len(spelling)):
+        with_article = names[0].article and _article(text, place[0])[0].lower() == "the"
+        if len(spelling) <= 2 and not with_article and _is_shouted(text, *place):
             return None  # "US" may be the word "us"
         for name in names:
             if name.form > 0 and name.row not in present:
-                present[name.row] = any(full in text for full in self._full[name.row])
+                present[name.row] = any(full in squeezed for full in self._full[name.row])
             if name.form > 0 and present[name.row]:
                 return name
         return names[0] if with_article or spelling not in self._words else None
 
     def _edit(self, text: str, mention: Mention, successors: Mapping[Row, Row]) -> Edit:
         """What becomes of a mention, and of the article before it where that must change."""
-        name, start, article = mention.name, mention.start, _article(text, mention.start)
+        name, start, (article, article_start) = mention.name, mention.start, _article(text, mention.start)
         kind, i = successors[name.row]
         the = article.lower() == "the"
         attributive = (
@@ -176,11 +186,11 @@ class Names:
         )
         new = self.fillers[kind][i][self._attributive[kind] if attributive else name.form]
         if the and name.article and not attributive and not new.startswith("the "):
-            start -= len("the ")  # "the United States" becomes "Russia"
+            start = article_start  # "the United States" becomes "Russia"
         elif article or attributive or text[start - 1 : start] == "-":
             new = new.removeprefix("the ")
         if article.lower() in {"a", "an"} and bool(_VOWEL_SOUND.match(new)) != (article.lower() == "an"):
-            start -= len(article) + 1
+            start = article_start
             new = f"{article[0]}{'n' if article.lower() == 'a' else ''} {new}"
         return Edit(start, mention.end, _with_capitals(new, text, start, text[mention.start : mention.end], name.text))
 
@@ -238,6 +248,13 @@ def _stand_ins(data: Mapping[str, Any]) -> Iterator[tuple[Row, Row]]:
             yield from (((kind, i), (kind, row)) for i in range(len(firsts)))
 
 
+@lru_cache(maxsize=10_000)
+def _pattern(spelling: str) -> re.Pattern[str]:
+    """What matches a spelling, with any space between its words, and either apostrophe."""
+    words = (re.escape(word).replace("'", "['’]") for word in spelling.split(" "))
+    return re.compile(_SPACE.join(words))
+
+
 def _cell(cell: Any) -> list[Any]:
     return cell if isinstance(cell, list) and cell else [cell]
 
@@ -258,10 +275,10 @@ def _line_is_capitals(text: str, position: int) -> bool:
     return text[text.rfind("\n", 0, position) + 1 : len(text) if end < 0 else end].isupper()
 
 
-def _article(text: str, start: int) -> str:
-    """The article before a position, or nothing."""
-    found = _ARTICLE.search(text, max(0, start - 5), start)
-    return found.group(1) if found else ""
+def _article(text: str, start: int) -> tuple[str, int]:
+    """The article before a position, or nothing, and where it begins."""
+    found = _ARTICLE.search(text, max(0, start - 12), start)
+    return (found.group(1), found.start()) if found else ("", start)
 
 
 def _with_capitals(new: str, text: str, start: int, old: str, listed: str) -> str:

@@ -243,11 +243,11 @@ def all_pairs(filled: Filled) -> Pairs:
 
 
 def groups(filled: Sequence[Filled], fillers: Mapping[str, Fillers]) -> list[dict[str, Any]]:
-    """For each name, its mean score minus the mean of its slot, over the frames of that slot."""
+    """For each name, its mean score minus the mean of its slot's seen names, over the frames of that slot."""
     rows = []
     for slot, names in fillers.items():
         some = np.array([f.scores[:, ANY:] for f in filled if f.slot == slot])  # (n_frames, n_fillers, 2)
-        differences = some - some.mean(axis=1, keepdims=True)
+        differences = some - some[:, : len(names.seen)].mean(axis=1, keepdims=True)
         for i, name in enumerate(names.all()):
             row: dict[str, Any] = {"slot": slot, "name": name, "seen": name in names.seen}
             for k, column in enumerate(("any", IDENTIFICATION)):
@@ -290,13 +290,16 @@ def print_groups(rows: Sequence[Mapping[str, Any]]) -> None:
             f"{row['slot']:<10}{row['name']:<30}{'yes' if row['seen'] else 'no':<6}{row['any']:>+7.3f}  {cells[0]:<18}"
             f"{row[IDENTIFICATION]:>+15.3f}  {cells[1]}"
         )
+    print(f"\nnames further than {MAX_DIFFERENCE} from the mean of their slot's seen ones")
     for column in ("any", IDENTIFICATION):
-        off = [row for row in rows if abs(row[column]) > MAX_DIFFERENCE]
-        furthest = max(rows, key=lambda row: abs(row[column]))
-        print(
-            f"{column}: {len(off)} of {len(rows)} names further than {MAX_DIFFERENCE} from their slot's mean; "
-            f"furthest {furthest['name']} ({furthest[column]:+.3f})"
-        )
+        for seen in (True, False):
+            some = [row for row in rows if row["seen"] is seen]
+            off = [row for row in some if abs(row[column]) > MAX_DIFFERENCE]
+            furthest = max(some, key=lambda row: abs(row[column]))
+            print(
+                f"{column}, {'seen' if seen else 'unseen'}: {len(off)} of {len(some)}; "
+                f"furthest {furthest['name']} ({furthest[column]:+.3f})"
+            )
 
 
 if __name__ == "__main__":

@@ -66,6 +66,8 @@ def read(text: str) -> str:
         ),
         ("May I? It may be warm in the park.", "May I? It may be warm in the park."),
         ("The women, boys, Moscow and Russia", "The women, women, Moscow and Russia"),
+        ("Hillary  Clinton and Beto O’Rourke", "Angela Merkel and Boris Johnson"),
+        ("He told the\nWall Street\n  Journal, the\n\nBBC", "He told CNN, the\n\nCNN"),
         ("Trum\u200bp, Тrump", "Johnson, Johnson"),
     ],
 )

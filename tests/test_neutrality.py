@@ -101,14 +101,15 @@ def test_flips_and_changes_by_hand():
     assert table["identification"]["largest_change"] == 0.25
 
 
-def test_groups_differ_from_their_slots_mean():
+def test_groups_differ_from_the_mean_of_their_slots_seen_names():
     filled = [
-        Filled(Frame("{party}.", ""), "party", scores({"doubt": 0.3}, {"slogans": 0.1})),
-        Filled(Frame("So {party}.", ""), "party", scores({"doubt": 0.5}, {"slogans": 0.5})),
+        Filled(Frame("{party}.", ""), "party", scores({"doubt": 0.3}, {"slogans": 0.1}, {"doubt": 0.4})),
+        Filled(Frame("So {party}.", ""), "party", scores({"doubt": 0.5}, {"slogans": 0.5}, {"doubt": 0.5})),
     ]
-    first, second = groups(filled, {"party": Fillers(("a",), ("b",))})
+    first, second, third = groups(filled, {"party": Fillers(("a", "b"), ("c",))})
     assert (first["name"], first["seen"], first["any"]) == ("a", True, 0.05)
-    assert (second["name"], second["seen"], second["any"]) == ("b", False, -0.05)
+    assert (second["name"], second["seen"], second["any"]) == ("b", True, -0.05)
+    assert (third["name"], third["seen"], third["any"]) == ("c", False, 0.1)
     assert first["any_interval"] == [0.0, 0.1]
 
 
