@@ -73,9 +73,16 @@ def clear_cases(record: Record) -> Iterator[Row]:
 
 def neutrality(record: Record) -> Iterator[Row]:
     """How much names matter."""
-    row = next(row for row in record["flips"] if (row["frames"], row["pairs"]) == ("all", "all"))
-    what = f"sentences of {record['n_frames']} in which another name changes whether anything is flagged"
-    yield what, f"{row['any']:.1%}", _interval([100 * bound for bound in row["any_interval"]], 1, " %")
+    most = record["targets"]["difference"]
+    for pairs, which in (("seen", "that training has seen"), ("unseen", "one of which it has not seen")):
+        row = next(row for row in record["flips"] if (row["frames"], row["pairs"]) == ("all", pairs))
+        what = (
+            f"sentences of {record['n_frames']} in which whether anything is flagged changes between two names, {which}"
+        )
+        yield what, f"{row['any']:.1%}", _interval([100 * bound for bound in row["any_interval"]], 1, " %")
+        names = [row for row in record["groups"] if row["seen"] is (pairs == "seen")]
+        n_off = sum(abs(row["any"]) > most for row in names)
+        yield f"{pairs} names whose mean score is more than {most} off", f"{n_off} of {len(names)}", ""
 
 
 def robustness(record: Record) -> Iterator[Row]:
