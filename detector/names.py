@@ -23,7 +23,8 @@ from detector.folding import Folded
 NAMES_FILE = "names.toml"
 LISTED = Path(__file__).with_name(NAMES_FILE)
 LONGEST_NAME = 100
-MOST_NAMES = 100_000
+MOST_NAMES, MOST_OF_A_WORD = 20_000, 500
+"""No list has more names, or more ways to write one that begin with the same word: each is tried where that stands."""
 
 Row = tuple[str, int]
 """A slot type, and the place of a row in it."""
@@ -104,6 +105,9 @@ class Names:
             first = _START.match(spelling)
             assert first  # as `_texts` has checked
             self._by_first_word.setdefault(first.group(), []).append((spelling, spellings[spelling]))
+        for word, some in self._by_first_word.items():
+            if len(some) > MOST_OF_A_WORD:
+                raise ValueError(f"{NAMES_FILE}: more than {MOST_OF_A_WORD} names begin with {word!r:.60}")
         self._stand_ins = dict(_stand_ins(data))
 
     def __eq__(self, other: object) -> bool:
@@ -248,7 +252,7 @@ def _stand_ins(data: Mapping[str, Any]) -> Iterator[tuple[Row, Row]]:
             yield from (((kind, i), (kind, row)) for i in range(len(firsts)))
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=3 * MOST_NAMES)
 def _pattern(spelling: str) -> re.Pattern[str]:
     """What matches a spelling, with any space between its words, and either apostrophe."""
     words = (re.escape(word).replace("'", "['’]") for word in spelling.split(" "))

@@ -179,6 +179,8 @@ def test_names_of_ones_own(folder):
         ('forms = ["a"]\nnames = [[7]]', "names.toml: [man]: 7 is no name"),
         ('forms = ["a"]\nnames = [["Trump"]]\nreads_as = "Biden"', "names.toml: [man] reads as 'Biden'"),
         ('forms = ["a"]\nnames = [["Trump"]]\nattributive = "b"', "must name one of its forms as the attributive one"),
+        (f'forms = ["a"]\nnames = {[[f"A {i}"] for i in range(501)]}', "more than 500 names begin with 'A'"),
+        (f'forms = ["a"]\nnames = {[[f"A{i}"] for i in range(20_001)]}', "more than 20,000 names"),
         ('forms = ["a"]\nnames = []\nhostile = 1', "must be a table of forms, names"),
     ],
 )
