@@ -118,11 +118,11 @@ def test_offsets_lead_back_into_the_text_as_given(text):
 def test_windows_are_cut_alike():
     text = ("They want to destroy everything. " * 3 + "Trump lied and nobody minded. ") * 9
     cuts = []
-    for name in ("Trump", "Vladimir Putin", "Pence"):
+    for name in ("Trump", "Pence"):
         named = text.replace("Trump", name)
         cuts.append(cut_windows(named, tokenize(TOKENIZER, named, listed()), size=30, overlap=6))
     assert len(cuts[0]) > 20
-    assert cuts[0] == cuts[2]
+    assert cuts[0] == cuts[1]
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import typer
 
 from detector.cli import streams
 from detector.cli.formats import Format
+from detector.cli.options import technique_completions
 from detector.report.catalogue import explanation, records
-from detector.techniques import NAMES, technique
+from detector.techniques import technique
 from detector.writers.json import dumps
 
 
@@ -20,7 +21,7 @@ def command(
             metavar="NAME",
             help="Names, titles or codes.",
             show_default=False,
-            autocompletion=lambda incomplete: [name for name in NAMES if name.startswith(incomplete)],
+            autocompletion=technique_completions,
         ),
     ],
     format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.TEXT,
