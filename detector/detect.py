@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -66,7 +67,9 @@ def load(
     files = read_folder(find_model(folder))
     chosen = load_backend(backend, files, device=device or CPU, threads=threads)
     likeness = read_likeness(files.path, width=int(files.encoder["hidden_size"]))
-    return Detector(chosen, files.info, files.tokenizer, dict(files.settings), files.hash, likeness)
+    detector = Detector(chosen, files.info, files.tokenizer, dict(files.settings), files.hash, likeness)
+    detector.reload = partial(load, files.path.absolute(), device=device, backend=backend, threads=threads)
+    return detector
 
 
 def find_model(name: str | Path | None = None) -> Path:
@@ -100,7 +103,10 @@ def _fetch(repository: str) -> Path:
 
 
 class Detector:
-    """Finds and names the techniques in texts. Every character of every document is read."""
+    """Finds and names the techniques in texts. Every character of every document is read.
+
+    One that `load` made can be pickled, as a recipe to load it again: the model folder must be there, too.
+    """
 
     def __init__(
         self,
@@ -117,6 +123,12 @@ class Detector:
         self.settings = settings
         self.model_hash = model_hash
         self.likeness = likeness
+        self.reload: Callable[[], Detector] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.reload is None:
+            raise TypeError("a Detector that detector.load did not make cannot be pickled")
+        return self.reload, ()
 
     @property
     def name(self) -> str:
@@ -179,7 +191,7 @@ class Detector:
 
     def _encode_all(self, documents: Iterable[Document], *, with_spans: bool) -> Iterator[tuple[_Prepared, _Encoded]]:
         """The documents one after another, cut and encoded ahead of who asks."""
-        stopped = threading.Event()
+        stopped, failures = threading.Event(), list[Exception]()
 
         def prepare(chunk: list[Document]) -> list[_Prepared]:
             return [self._prepare(document, with_spans=with_spans) for document in chunk]
@@ -188,12 +200,14 @@ class Detector:
             jobs = [(i, window) for i, prepared in enumerate(chunk) for window in range(len(prepared.windows))]
             return list(zip(chunk, self._encode(chunk, jobs, stopped), strict=True))
 
-        encoded = _ahead(encode, _ahead(prepare, _chunks(documents)))
+        encoded = _ahead(encode, _ahead(prepare, _chunks(_before_failure(documents, failures))))
         try:
             for chunk in encoded:
                 yield from chunk
         finally:
             stopped.set()  # and only then `encoded` goes, which waits for its thread
+        for failure in failures:
+            raise failure
 
     def _prepare(self, document: Document, *, with_spans: bool) -> _Prepared:
         pieces = self.tokenize(document.text)
@@ -295,6 +309,14 @@ def count_quotes(document: Document) -> list[int]:
     quotes = [document.quote(span).lower() for span in document.spans]
     counts = {quote: max(1, text.count(quote)) for quote in set(quotes)}
     return [counts[quote] for quote in quotes]
+
+
+def _before_failure(items: Iterable[In], failures: list[Exception]) -> Iterator[In]:
+    """The items up to one that cannot be taken; the reason goes to ``failures``, so that those before it come first."""
+    try:
+        yield from items
+    except Exception as failure:
+        failures.append(failure)
 
 
 def _ahead(make: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:

@@ -268,15 +268,15 @@ def limited(target: Target, cases: list[tuple[str, bytes]], *, seconds: float) -
 
 
 def fuzz(name: str, target: Target, *, minutes: float, seed: int) -> Tally:
-    """What was found in so many minutes."""
-    tally, number, begun = Tally(), 0, time.monotonic()
+    """What was found in so many minutes of computing, in this process and those that it has waited for."""
+    tally, number, begun = Tally(), 0, sum(os.times()[:4])
     while tally.seconds < 60 * minutes:
         cases = [case(target, random.Random(f"{seed}/{name}/{number + i}")) for i in range(BATCH)]
         outcomes = limited(target, cases, seconds=60 * minutes - tally.seconds)
         for outcome, (file, data) in zip(outcomes, cases, strict=False):
             tally.add(outcome, file, data)
         number += len(outcomes)
-        tally.seconds = time.monotonic() - begun
+        tally.seconds = sum(os.times()[:4]) - begun
     for file, data in tally.finds.values():
         kept = FOUND / name / f"{zlib.crc32(data):08x}-{file.replace('/', '@')}"
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -301,7 +301,7 @@ def main() -> None:
     """Fuzzes the targets that are named, all by default, and records what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
-    parser.add_argument("--minutes", type=float, default=1.0, help="for each target")
+    parser.add_argument("--minutes", type=float, default=1.0, help="of computing, for each target")
     parser.add_argument("--seed", type=int, help="one more than any on record where left out")
     given = parser.parse_args()
     results = json.loads(RECORD.read_text(encoding="utf-8"))["targets"] if RECORD.is_file() else {}

@@ -380,9 +380,12 @@ def _summarized(folder: str) -> None:
 
 
 def _paged(folder: str) -> None:
-    assert all(
-        text.encode("utf-8") for _, text in corpus_files(read_scored(folder), name="x", created=date(2024, 1, 2))
-    )
+    read = list(read_scored(folder))
+    errors = [item for item in read if isinstance(item, InputError)]
+    results = [item for item in read if not isinstance(item, InputError)]
+    assert all(text.encode("utf-8") for _, text in corpus_files(results, name="x", created=date(2024, 1, 2)))
+    for error in errors:
+        raise error
 
 
 def read_converted(name: str, folder: Path, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,33 @@ def test_documents_are_streamed(tiny_detector, monkeypatch):
     results = tiny_detector.annotate(stream())
     next(results)
     assert len(taken) < 25
+
+
+def test_what_was_taken_before_a_failure_comes_first(tiny_detector, monkeypatch):
+    monkeypatch.setattr(detect, "CHUNK_CHARACTERS", 300)
+
+    def stream(n):
+        yield from (Document(str(i), ARTICLE[:100]) for i in range(n))
+        raise KeyError("the next one")
+
+    for n in range(8):
+        found = []
+        with pytest.raises(KeyError, match="the next one"):
+            found.extend(tiny_detector.annotate(stream(n)))
+        assert [d.id for d in found] == [str(i) for i in range(n)]
+
+
+def test_a_detector_goes_to_other_processes(tiny_model_folder, monkeypatch):
+    monkeypatch.chdir(tiny_model_folder.parent)
+    loaded = detector.load(tiny_model_folder.name, backend="torch")
+    packed = pickle.dumps(loaded)
+    monkeypatch.chdir("/")
+    copy = pickle.loads(packed)
+    assert copy.find(ARTICLE) == loaded.find(ARTICLE) != ()
+    assert type(copy.backend) is type(loaded.backend)
+    by_hand = detect.Detector(loaded.backend, loaded.info, loaded.tokenizer, loaded.settings, loaded.model_hash)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(by_hand)
 
 
 def test_nothing_is_encoded_for_a_reader_who_has_left(tiny_detector, monkeypatch):

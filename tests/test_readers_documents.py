@@ -586,9 +586,9 @@ def test_messages_in_messages_in_messages_are_refused(tmp_path: Path):
 # -- archives ---------------------------------------------------------------------------------------------------------
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes], *, packed: bool = True) -> bytes:
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return data.getvalue()
@@ -762,7 +762,7 @@ def test_a_book_with_locked_pages_is_refused(tmp_path: Path):
     assert SENTENCES[0] in read_bytes_as(tmp_path, "b.epub", zipped(fonts)).text
 
 
-def test_a_book_is_read_without_the_chapters_that_are_missing(tmp_path: Path):
+def test_a_book_is_read_without_the_chapters_that_are_missing_or_damaged(tmp_path: Path):
     items = "".join(f"<item id='{i}' href='{i}.xhtml' media-type='application/xhtml+xml'/>" for i in "abc")
     spine = "".join(f"<itemref idref='{i}'/>" for i in "abc")
     files = {
@@ -772,9 +772,34 @@ def test_a_book_is_read_without_the_chapters_that_are_missing(tmp_path: Path):
     chapters = {f"x/{i}.xhtml": f"<html><body><p>Chapter {i}.</p></body></html>".encode() for i in "ac"}
     document = read_bytes_as(tmp_path, "a.epub", zipped(files | chapters))
     assert document.text == "Chapter a.\n\nChapter c."
-    assert document.warnings == ("parts of the book are missing (x/b.xhtml): the others were read",)
-    with pytest.raises(InputError, match=r"none of its chapters is in it \(x/a.xhtml, x/b.xhtml, x/c.xhtml\)"):
+    warning = "parts of the book are missing or damaged (x/b.xhtml): the others were read"
+    assert document.warnings == (warning,)
+    with pytest.raises(InputError, match=r"none of its chapters can be read \(x/a.xhtml, x/b.xhtml, x/c.xhtml\)"):
         read_bytes_as(tmp_path, "b.epub", zipped(files))
+    whole = zipped(files | chapters | {"x/b.xhtml": b"<html><body><p>Chapter b.</p></body></html>"}, packed=False)
+    document = read_bytes_as(
+        tmp_path, "c.epub", whole.replace(b"Chapter b.", b"Chapter X.")
+    )  # its checksum is wrong now
+    assert document.text == "Chapter a.\n\nChapter c."
+    assert document.warnings == (warning,)
+
+
+def test_a_pdf_is_read_without_the_pages_that_are_damaged(tmp_path: Path):
+    canvas = pytest.importorskip("reportlab.pdfgen.canvas")
+    pdf = canvas.Canvas(str(tmp_path / "a.pdf"), pageCompression=0)
+    for number in range(1, 5):
+        pdf.drawString(70, 700, f"{'abcd'[number - 1] * 9} is page {number}.")
+        pdf.showPage()
+    pdf.save()
+    data = (tmp_path / "a.pdf").read_bytes()
+    assert read_one(tmp_path / "a.pdf").warnings == ()
+    cut = data.replace(b"page 2.)", b"page 2. ").replace(b"page 3.)", b"page 3. ")  # two texts without their ends
+    document = read_bytes_as(tmp_path, "b.pdf", cut)
+    assert document.text == "aaaaaaaaa is page 1.\n\nddddddddd is page 4."
+    assert document.warnings == ("damaged pages were left out (2, 3): the others were read",)
+    assert [name for _, name in document.meta["anchors"]] == ["page 1", "page 4"]
+    with pytest.raises(InputError, match=r"none of its pages can be read \(PdfStreamError: Stream has ended"):
+        read_bytes_as(tmp_path, "c.pdf", cut.replace(b"page 1.)", b"page 1. ").replace(b"page 4.)", b"page 4. "))
 
 
 def test_a_zip_entry_with_a_password_is_an_error_row(tmp_path: Path):

@@ -312,6 +312,31 @@ def test_what_score_wrote_is_read_where_it_kept_the_texts(tmp_path: Path):
         list(read_scored(scored(tmp_path, ["outlet"])))
 
 
+def test_what_score_wrote_and_is_damaged_is_told_and_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    row = json.loads((scored(folder, ["text", "outlet"]) / "part-000000.jsonl").read_text())
+    beyond = {**row, "id": "b", "spans": [{**row["spans"][0], "end": 99}]}
+    unknown = {**row, "id": "c", "spans": [{**row["spans"][0], "technique": "no-such"}]}
+    lines = [json.dumps(one) + "\n" for one in (beyond, unknown, {**row, "id": "d"})]
+    (folder / "part-000001.jsonl").write_text("half a li")
+    (folder / "part-000002.jsonl").write_text("".join(lines))
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(folder), "-o", str(tmp_path / "report")])
+    assert ended.value.code == 2
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert [(word in error) for error, word in zip(errors, ("part-000001", "b: a span", "no-such"), strict=True)] == [
+        True
+    ] * 3
+    assert "<strong>2 documents</strong>" in (tmp_path / "report" / "index.html").read_text()
+    (folder / "part-000000.jsonl").unlink()
+    (folder / "part-000002.jsonl").unlink()
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(folder), "-o", str(tmp_path / "none")])
+    assert ended.value.code == 2
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_run_that_did_not_come_to_its_end_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str], finished: bool):
     folder = tmp_path / "run"

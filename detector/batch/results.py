@@ -21,11 +21,12 @@ from detector.writers.provenance import Provenance
 _NOT_AS_WRITTEN = (ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError, RecursionError)
 
 
-def read_documents(folder: str) -> Iterator[tuple[Document, Provenance]]:
+def read_documents(folder: str) -> Iterator[tuple[Document, Provenance] | InputError]:
     """The documents of a folder of `detector score`, part after part; the kept columns are their ``meta``.
 
     The texts must have been kept (``--keep text``), because part files hold quotes only. Documents that were left out
-    for their language do not come, because nothing is known of what is in them. Raises InputError.
+    for their language do not come, because nothing is known of what is in them. An error stands in the place of a part
+    that cannot be read, and of a document that is not as it was written. Raises InputError for the folder as a whole.
     """
     store = open_store(folder)
     manifest = read_manifest(store, folder)
@@ -34,8 +35,17 @@ def read_documents(folder: str) -> Iterator[tuple[Document, Provenance]]:
     if text_column not in keep:
         raise InputError(f"{folder}: holds no texts: score into a new folder with --keep {text_column}")
     for name in part_names(store):
-        for row in _read_part(store, name, folder, keep):
-            document = _document(row, text_column, keep, f"{folder}/{name}")
+        try:
+            rows = _read_part(store, name, folder, keep)
+        except InputError as error:
+            yield error
+            continue
+        for row in rows:
+            try:
+                document = _document(row, text_column, keep, f"{folder}/{name}")
+            except InputError as error:
+                yield error
+                continue
             if document.n_read == len(document.text):
                 yield document, provenance
 

@@ -198,7 +198,7 @@ class Source:
         if is_unfinished(folder):
             streams.say(f"{folder}: {UNFINISHED}")
         self.has_stated = True
-        yield from read_scored(folder)
+        yield from self.failures.readable(read_scored(folder))
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
         for file in files:

@@ -15,7 +15,7 @@ from detector.errors import InputError
 from detector.readers.blocks import Blocks, one_line
 from detector.readers.limits import Limits
 from detector.readers.markup import add_markup
-from detector.readers.package import Package, opened, parsed_markup, parsed_xml
+from detector.readers.package import LostPartError, Package, opened, parsed_markup, parsed_xml
 from detector.spans import Document
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 
 
 def read_epub(data: bytes, *, id: str, limits: Limits) -> Document:
-    """The text of an e-book, with a warning where chapters are missing; raises InputError for a damaged, locked or
-    hostile one."""
+    """The text of an e-book, with a warning where chapters are missing or damaged.
+
+    Raises InputError for one that is locked or hostile, or of which nothing can be read.
+    """
     with opened(data, id=id, limits=limits) as package:
         if _CONTAINER not in package:
             raise InputError(f"{id}: is no e-book (no {_CONTAINER} in it): give an EPUB")
@@ -37,15 +39,16 @@ def read_epub(data: bytes, *, id: str, limits: Limits) -> Document:
         rootfile = _parsed(package, _CONTAINER, id).find(".//{*}rootfile")
         path = rootfile.get("full-path", "") if rootfile is not None else ""
         book = _parsed(package, path, id)
-        blocks, missing = Blocks(), list[str]()
+        blocks, lost = Blocks(), list[str]()
         for number, page in enumerate(_spine(book, path), start=1):
-            if page in package:
+            try:
                 _add_page(blocks, package.read(page), number, id)
-            else:
-                missing.append(page)
-    if missing and not blocks.text:
-        raise InputError(f"{id}: none of its chapters is in it ({', '.join(missing):.80}): give a whole copy")
-    warnings = [f"parts of the book are missing ({', '.join(missing):.80}): the others were read"] if missing else []
+            except LostPartError:
+                lost.append(page)
+    if lost and not blocks.text:
+        raise InputError(f"{id}: none of its chapters can be read ({', '.join(lost):.80}): give a whole copy")
+    said = f"parts of the book are missing or damaged ({', '.join(lost):.80}): the others were read"
+    warnings = [said] if lost else []
     names = {"title": "title", "author": "creator", "date": "date", "outlet": "publisher"}
     stated = {key: one_line(book.findtext(f".//{{*}}metadata/{{*}}{name}") or "") for key, name in names.items()}
     return Document(id, blocks.text, meta=blocks.meta(format="epub", **stated, warnings=warnings))

@@ -21,6 +21,10 @@ _STATED = re.compile(rb"""\s*<\?xml[^>]{0,100}encoding\s*=\s*["']([\w.:-]{2,40})
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
 
 
+class LostPartError(InputError):
+    """A part of a package that is missing, or whose bytes are not as they were packed; the others may be whole."""
+
+
 class Package:
     """The parts of a zip file. What is unpacked counts, not what the file says of itself."""
 
@@ -35,11 +39,11 @@ class Package:
         return name in self._archive.NameToInfo
 
     def read(self, name: str) -> bytes:
-        """The bytes of a part; raises InputError where it is missing, locked, damaged or too large."""
+        """The bytes of a part; raises InputError where it is locked or too large, `LostPartError`."""
         try:
             info = self._archive.getinfo(name)
         except KeyError:
-            raise InputError(
+            raise LostPartError(
                 f"{self._id}: the part {name!r:.80} is missing: the file is damaged, save it anew"
             ) from None
         if info.flag_bits & 1:
@@ -47,7 +51,8 @@ class Package:
         try:
             return self._unpacked(info)
         except _BROKEN as error:
-            raise InputError(f"{self._id}: {name!r:.80} is damaged ({error}): save or fetch the file anew") from None
+            reason = f"{name!r:.80} is damaged ({error}): save or fetch the file anew"
+            raise LostPartError(f"{self._id}: {reason}") from None
 
     def _unpacked(self, info: zipfile.ZipInfo) -> bytes:
         pieces = []

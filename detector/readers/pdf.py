@@ -25,7 +25,10 @@ _N_EDGE_LINES = 2
 
 
 def read_pdf(data: bytes, *, id: str, limits: Limits) -> Document:
-    """The text of a PDF; raises InputError for one that is damaged, locked, hostile, or a scan without text."""
+    """The text of a PDF, with a warning where pages are damaged.
+
+    Raises InputError for one that is locked or hostile, a scan without text, or of which nothing can be read.
+    """
     pypdf = needed(lambda: __import__("pypdf"), id=id, kind="PDF", extra="pdf")
     for name in ("pypdf", "pdfminer"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -33,7 +36,8 @@ def read_pdf(data: bytes, *, id: str, limits: Limits) -> Document:
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
             raise InputError(f"{id}: is locked with a password: save it without one")
-        pages = _without_running_heads(_pages(reader, data, id, limits))
+        read, damaged = _pages(reader, data, id, limits)
+        pages = _without_running_heads(read)
         stated = _stated(reader)
     except pypdf.errors.LimitReachedError:
         raise InputError(
@@ -46,9 +50,12 @@ def read_pdf(data: bytes, *, id: str, limits: Limits) -> Document:
         blocks.anchor(f"page {number}")
         for paragraph in paragraphs(lines):
             blocks.add(paragraph)
+    if not blocks.text and damaged:
+        raise InputError(f"{id}: none of its pages can be read ({next(iter(damaged.values()))}): save or fetch it anew")
     if not blocks.text:
         raise InputError(f"{id}: has no text, only images: run text recognition on it first, such as ocrmypdf")
-    return Document(id, blocks.text, meta=blocks.meta(format="pdf", **stated))
+    said = f"damaged pages were left out ({', '.join(map(str, damaged)):.80}): the others were read"
+    return Document(id, blocks.text, meta=blocks.meta(format="pdf", **stated, warnings=[said] if damaged else []))
 
 
 def paragraphs(lines: Sequence[str]) -> Iterator[str]:
@@ -74,18 +81,29 @@ def _ends_fully(line: str, width: int) -> bool:
     return len(line) < 0.5 * width and line[-1:].isalnum() and line[:1].isupper() and width > 40
 
 
-def _pages(reader: Any, data: bytes, id: str, limits: Limits) -> list[tuple[int, list[str]]]:
-    """The number and the lines of each page, until time or what may be unpacked runs out."""
-    clock, n_left, pages = Clock(id, limits), limits.n_unpacked, []
+def _pages(reader: Any, data: bytes, id: str, limits: Limits) -> tuple[list[tuple[int, list[str]]], dict[int, str]]:
+    """The number and the lines of each page, and what is wrong with each that cannot be read.
+
+    Raises InputError when time or what may be unpacked runs out.
+    """
+    from pypdf.errors import LimitReachedError
+
+    clock, n_left, pages, damaged = Clock(id, limits), limits.n_unpacked, [], dict[int, str]()
     if len(reader.pages) > limits.n_pages:
         raise InputError(f"{id}: has more than {limits.n_pages:,} pages: split it")
     for number, page in enumerate(reader.pages, start=1):
-        text = _page_text(page, data, number, id, clock)
+        try:
+            text = _page_text(page, data, number, id, clock)
+        except (InputError, LimitReachedError, MemoryError):
+            raise
+        except Exception as error:  # of many kinds, as pages may be damaged in many ways
+            damaged[number] = f"{type(error).__name__}: {one_line(str(error)):.80}"
+            continue
         n_left -= len(text)
         if n_left < 0 or not clock.left:
             raise InputError(f"{id}: holds more than {limits.n_unpacked:,} characters: split it")
         pages.append((number, [one_line(line) for line in text.split("\n")]))
-    return pages
+    return pages, damaged
 
 
 def _page_text(page: Any, data: bytes, number: int, id: str, clock: Clock) -> str:

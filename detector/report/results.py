@@ -28,12 +28,21 @@ def is_scored(folder: str | Path) -> bool:
     return (Path(folder) / _SCORED).is_file()
 
 
-def read_scored(folder: str | Path) -> Iterator[Result]:
-    """Every document in a folder of `detector score`. Raises InputError where it kept no texts."""
+def read_scored(folder: str | Path) -> Iterator[Result | InputError]:
+    """Every document in a folder of `detector score`; an error stands in the place of what cannot be read.
+
+    Raises InputError where it kept no texts.
+    """
     from detector.batch.results import read_documents  # brings pyarrow along, so it waits until here
 
-    for document, provenance in read_documents(str(folder)):
-        yield _checked(document), provenance
+    for found in read_documents(str(folder)):
+        if isinstance(found, InputError):
+            yield found
+            continue
+        try:
+            yield _checked(found[0]), found[1]
+        except InputError as error:
+            yield error
 
 
 def is_unfinished(folder: str | Path) -> bool:
