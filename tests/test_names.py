@@ -57,18 +57,18 @@ def read(text: str) -> str:
 @pytest.mark.parametrize(
     ("given_text", "expected"),
     [
-        ("Trump lied. TRUMP LIED.", "Johnson lied. JOHNSON LIED."),
-        ("Putin and Chinese people", "Johnson and Chinese people"),
-        ("The Democratic Party, a Tory, DEMOCRATS", "The Republican Party, a Republican, REPUBLICANS"),
+        ("Trump lied. TRUMP LIED.", "Guaidó lied. GUAIDÓ LIED."),
+        ("Putin and Chinese people", "Guaidó and Chinese people"),
+        ("The Democratic Party, a Tory, DEMOCRATS", "The Green Party, a Green, GREENS"),
         (
             "An American told the BBC, and Pope Francis told the Guardian.",
-            "An American told CNN, and Cardinal Kasper told CNN.",
+            "An American told Novaya Gazeta, and Cardinal Kasper told Novaya Gazeta.",
         ),
         ("May I? It may be warm in the park.", "May I? It may be warm in the park."),
         ("The women, boys, Moscow and Russia", "The women, women, Moscow and Russia"),
-        ("Hillary  Clinton and Beto O’Rourke", "Angela Merkel and Boris Johnson"),
-        ("He told the\nWall Street\n  Journal, the\n\nBBC", "He told CNN, the\n\nCNN"),
-        ("Trum\u200bp, Тrump", "Johnson, Johnson"),
+        ("Hillary  Clinton and Beto O’Rourke", "Roberta Metsola and Juan Guaidó"),
+        ("He told the\nWall Street\n  Journal, the\n\nBBC", "He told Novaya Gazeta, the\n\nNOVAYA GAZETA"),
+        ("Trum\u200bp, Тrump", "Guaidó, Guaidó"),
     ],
 )
 def test_a_name_reads_as_its_stand_in(given_text, expected):
@@ -116,7 +116,7 @@ def test_offsets_lead_back_into_the_text_as_given(text):
 
 
 def test_windows_are_cut_alike():
-    text = ("They want to destroy everything. " * 3 + "Trump lied and nobody minded. ") * 9
+    text = ("They want to destroy everything. " * 3 + "Trump lied and nobody minded. ") * 12
     cuts = []
     for name in ("Trump", "Pence"):
         named = text.replace("Trump", name)
@@ -163,7 +163,7 @@ def test_names_of_ones_own(folder):
     (folder / NAMES_FILE).write_text(source, encoding="utf-8")
     names = load(folder).info.names
     assert names is not None
-    assert names.read_alike(fold("Example lied.")).text == "Johnson lied."
+    assert names.read_alike(fold("Example lied.")).text == "Guaidó lied."
     assert pickle.loads(pickle.dumps(names)) == names
 
 
