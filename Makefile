@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 HELD_OUT := runs/held-out
-HELD_OUT_COMMIT := b744fe2
+HELD_OUT_COMMIT := 7c0e03d
 
 .PHONY: demo test lint docs audit held-out clean
 
