@@ -60,7 +60,7 @@ def table(rows: list[Row]) -> str:
 def hard_negatives(record: Record) -> Iterator[Row]:
     """How often what is fine is flagged."""
     what = f"flags per 1,000 words in {record['n_passages']} passages that only look like persuasion"
-    yield what, f"{record['per_1000_words']:.1f}", _interval(record["interval"], 1)
+    yield what, f"{record['per_1000_words']:.2f}", _interval(record["interval"], 1)
 
 
 def clear_cases(record: Record) -> Iterator[Row]:
