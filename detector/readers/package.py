@@ -39,7 +39,10 @@ class Package:
         return name in self._archive.NameToInfo
 
     def read(self, name: str) -> bytes:
-        """The bytes of a part; raises InputError where it is locked or too large, `LostPartError`."""
+        """The bytes of a part.
+
+        Raises InputError where it is locked or too large, and `LostPartError` where it is missing or damaged.
+        """
         try:
             info = self._archive.getinfo(name)
         except KeyError:

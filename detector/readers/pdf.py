@@ -97,12 +97,12 @@ def _pages(reader: Any, data: bytes, id: str, limits: Limits) -> tuple[list[tupl
         except (InputError, LimitReachedError, MemoryError):
             raise
         except Exception as error:  # of many kinds, as pages may be damaged in many ways
-            damaged[number] = f"{type(error).__name__}: {one_line(str(error)):.80}"
-            continue
+            text, damaged[number] = "", f"{type(error).__name__}: {one_line(str(error)):.80}"
         n_left -= len(text)
         if n_left < 0 or not clock.left:
             raise InputError(f"{id}: holds more than {limits.n_unpacked:,} characters: split it")
-        pages.append((number, [one_line(line) for line in text.split("\n")]))
+        if number not in damaged:
+            pages.append((number, [one_line(line) for line in text.split("\n")]))
     return pages, damaged
 
 
