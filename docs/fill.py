@@ -25,10 +25,14 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.request import ProxyHandler, Request, build_opener
 
+from detector.backends.onnx import multiplies_whole_numbers
+
 ROOT = Path(__file__).parents[1]
 PLACE = "rhetoric-detector"
 HELD_OUT = Path("runs", "held-out")
 """Where `make held-out` puts the model that annotated documents are left for."""
+FILLED_WITH_DOT_PRODUCTS = False
+"""Whether the pages were filled on a CPU with products of 8-bit numbers: on another, findings at a threshold differ."""
 ELISION = "…"
 WIDTH = 100
 PATIENCE = 600  # seconds for a command
@@ -208,6 +212,8 @@ def main() -> None:
     parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE.md")
     parser.add_argument("--corpora", type=Path, default=ROOT.parent / "shared" / "data", metavar="DIR")
     given = parser.parse_args()
+    if multiplies_whole_numbers() != FILLED_WITH_DOT_PRODUCTS:
+        parser.error(f"fill all pages, and say FILLED_WITH_DOT_PRODUCTS = {not FILLED_WITH_DOT_PRODUCTS} in this file")
     for page in given.pages:
         before = page.read_text(encoding="utf-8")
         if not blocks(before, "console"):

@@ -1,6 +1,7 @@
 """The README and the pages of the documentation are true: what they show is what commands print and what there is.
 
-``console`` blocks are run and compared (see `docs/fill.py`); figures may differ from machine to machine. ``python``
+``console`` blocks are run and compared (see `docs/fill.py`); figures may differ from machine to machine,
+and findings at a threshold between a CPU with products of 8-bit numbers and one without. ``python``
 blocks are run. ``sh`` blocks are not: their `make` targets, `detector` options and Python files must exist.
 """
 
@@ -19,11 +20,24 @@ import pytest
 import typer.main
 from conftest import SHARED_DATA
 
+from detector.backends.onnx import multiplies_whole_numbers
 from detector.cli import app
 
 sys.path.append(str(Path(__file__).parents[1] / "docs"))
 
-from fill import ELISION, HELD_OUT, PATIENCE, Step, blocks, elided, environment, make_place, run, steps
+from fill import (
+    ELISION,
+    FILLED_WITH_DOT_PRODUCTS,
+    HELD_OUT,
+    PATIENCE,
+    Step,
+    blocks,
+    elided,
+    environment,
+    make_place,
+    run,
+    steps,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -74,8 +88,10 @@ def test_a_console_command_prints_what_its_page_shows(place_of: Callable[[Path],
     if step.command.startswith("detector review "):
         pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install .[web]")
     said = run(step.command, place_of(page))
-    if step.output.strip():
-        assert pattern(step.output).fullmatch(said.rstrip("\n") + "\n"), said
+    if step.output.strip() and not pattern(step.output).fullmatch(said.rstrip("\n") + "\n"):
+        if multiplies_whole_numbers() != FILLED_WITH_DOT_PRODUCTS:
+            pytest.skip("the pages were filled on another kind of CPU, where findings at a threshold differ")
+        pytest.fail(said)
 
 
 PYTHON = [page for page in PAGES if blocks(page.read_text(encoding="utf-8"), "python")]
