@@ -25,6 +25,9 @@ EDGES_OUTSIDE = frozenset(" \t\r\n\v\f\u00a0\u2028\u2029\u200b\u2060\u00ad\ufeff
 
 WORD_JOINERS = [ord(c) for c in "-'’"]
 
+FRAGMENT = 2
+"""This many words of a sentence that goes on outside, or fewer, are dropped from the edge of a run over its end."""
+
 MOST_COVERED = 5.0
 """The logarithm of as many annotated spans as a candidate is ever expected to cover."""
 
@@ -250,11 +253,12 @@ def channel_candidates(
     """The candidates where ``probabilities`` reach ``threshold``; ``support`` likewise ``(n_pieces,)``, as log-odds.
 
     Runs grow to whole words; runs at most ``gap`` shown characters apart in one sentence and on one line become one;
-    edges are trimmed; what has fewer than ``fewest_words`` then is dropped.
+    edges are trimmed, of fragments of another sentence as well (see `FRAGMENT`); what has fewer than ``fewest_words``
+    then is dropped.
     """
-    runs = _merge_runs(pieces, words, _runs(probabilities >= threshold, words), gap=gap)
     candidates = []
-    for first, last in runs:
+    for run in _merge_runs(pieces, words, _runs(probabilities >= threshold, words), gap=gap):
+        first, last = _without_fragments(text, pieces, words, *run)
         start, end = trim(text, int(pieces.offsets[first, 0]), int(pieces.offsets[last, 1]))
         n_shown = int(words.shown[end] - words.shown[start])
         if n_shown > 0 and n_words(text, start, end) >= fewest_words:
@@ -324,6 +328,23 @@ def _merge_runs(pieces: Pieces, words: Words, runs: list[tuple[int, int]], *, ga
         else:
             merged.append((first, last))
     return merged
+
+
+def _without_fragments(text: str, pieces: Pieces, words: Words, first: int, last: int) -> tuple[int, int]:
+    """A run without few words at its edges whose sentence goes on outside, where it reaches over a sentence end."""
+    starts, ends = pieces.offsets[first : last + 1].T
+    numbers = words.sentence[starts]
+    if numbers[0] == numbers[-1]:
+        return first, last
+    head, tail = int(np.searchsorted(numbers, numbers[0], side="right")), int(np.searchsorted(numbers, numbers[-1]))
+    begin, end = np.searchsorted(words.sentence, [numbers[0], numbers[-1] + 1])
+    low = head if _is_fragment(text[starts[0] : ends[head - 1]], text[begin : starts[0]]) else 0
+    high = tail if _is_fragment(text[starts[tail] : ends[-1]], text[ends[-1] : end]) else len(numbers)
+    return (first + low, first + high - 1) if low < high else (first, last)
+
+
+def _is_fragment(inside: str, outside: str) -> bool:
+    return len(inside.split()) <= FRAGMENT and any(map(str.isalnum, outside))
 
 
 def _bridgeable(words: Words, end: int, start: int, gap: int) -> bool:

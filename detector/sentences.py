@@ -8,7 +8,8 @@ from collections.abc import Iterator
 _END = re.compile(r"[.!?…]{1,8}[”\"’'»)\]]{0,8}(?=\s+[\"“«‘(\[]?[A-Z\u00c0-\u00de0-9])|[.!?…]{1,8}[”\"’'»)\]]{0,8}$")
 _SPACE = re.compile(r"\s*")
 _ABBREVIATION = re.compile(
-    r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Col|Lt|Sgt|St|Jr|Sr|Rev|Hon|vs|No|Inc|Co|Corp|Ltd))\.$"
+    r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen|Adm|Col|Maj|Capt|Lt|Sgt|St|Mt|Jr|Sr|Rev|Hon|vs|No|Inc|Co|Corp|Ltd"
+    r"|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\.$"
 )
 
 

@@ -29,6 +29,7 @@ from detector.decode import (
 )
 from detector.errors import ModelError
 from detector.metrics import flc
+from detector.sentences import sentences
 from detector.spans import Span
 from detector.techniques import NAMES
 from detector.windows import CHANNELS, cut_windows, make_targets, tokenize
@@ -63,6 +64,30 @@ def test_gaps_between_sentences_are_not_merged():
     assert ranges("we love.\u200b We want", {"love", "want"}) == ["love", "want"]
     assert ranges("we love. We want", {"love", ".", "We"}) == ["love. We"]  # what is sure goes on
     assert ranges("we love Dr. We, want", {"love", "want"}) == ["love Dr. We, want"]
+
+
+def test_few_words_of_a_sentence_that_goes_on_outside_are_no_part_of_a_span_over_its_end():
+    text = "They love. We want to live there? Never. They go."
+    pieces = tokenize(TOKENIZER, text)
+
+    def quotes(marked: str) -> list[str]:
+        start = text.index(marked)
+        inside = (pieces.offsets[:, 0] >= start) & (pieces.offsets[:, 1] <= start + len(marked))
+        chances = np.where(inside, np.float32(0.9), np.float32(0.1))
+        found = channel_candidates(text, pieces, find_words(text, pieces), chances, chances, threshold=0.5, gap=0)
+        return [text[c.start : c.end] for c in found]
+
+    assert quotes("love. We want to live") == ["We want to live"]
+    assert quotes("want to live there? Never. They") == ["want to live there? Never"]
+    assert quotes("They love. We want to live") == ["They love. We want to live"]  # whole, if short
+    assert quotes("want to live there? Never") == ["want to live there? Never"]
+    assert quotes("love. We want to live there? Never. They") == ["We want to live there? Never"]
+    assert quotes("live there? Never") == ["Never"]
+    assert quotes("love. We want") == ["love. We want"]  # nothing but fragments
+
+
+def test_months_that_are_abbreviated_end_no_sentence():
+    assert [*sentences("It was on Sept. 28th. He sat.")] == [(0, 21), (22, 29)]
 
 
 def test_half_a_word_becomes_the_whole_word():
