@@ -38,21 +38,31 @@ _NAME = rf"{_PROPER}(?: (?:{_OFFICE}\b|{_PROPER}|{_PARTICLE}(?= (?:{_PARTICLE} )
 _STOP = r"(?=[,.;:!?)—–-]|\s*$| (?:on|in|at|after|before|who|to|as|during|when|while|that|with|from|by|last|this)\b)"
 _NO_NOUN = (
     r"(?:and|or|but|has|have|had|is|are|was|were|be|been|being|which|that|who|whom|between|he|she|they|we|it|will|would"
-    r"|can|could|should|not|if|when|while|because|as|than|then|to|so|also|in|on|at|by|with|from|after|before)"
+    r"|can|could|should|may|might|must|do|does|did|not|if|when|while|because|as|than|then|to|so|also|in|on|at|by|with|from|after|before)"
 )
 _ROLE = (
     r"(?:[Tt]he|[Aa]n?|[Hh]is|[Hh]er|[Ii]ts|[Tt]heir|[Oo]ur|[Mm]y|[Oo]ne|[Aa]nother|[Ss]ome|[Mm]any|[Oo]ther)"
     rf"(?: (?!{_NO_NOUN}\b)[\w’'-]+){{1,6}}?"
 )
 _ADVERB = r"(?:(?:has|have|had|also|then|later|once|even|never) ){0,2}(?:\w+ly )?"
-_SPEAKER = rf"(?P<speaker>{_ROLE}(?={{stop}})|{_NAME})"
-_FOLLOWS = _SPEAKER.replace("{stop}", _STOP[3:-1])
+_MEANWHILE = (  # what may follow a name and does not belong to it, beside what may follow a role
+    r"(?:\w+ly|yesterday|today|tonight|again|later|earlier|early|late|afterwards?|once|twice|there|here|online|live|just"
+    r"|only|still|next|back|out|about|of|for|into|over|under|against|without|since|until|till|outside|inside|near"
+    r"|through|despite|amid|whose|aged|on|in|at|after|before|who|to|as|during|when|while|that|with|from|by|last|this)"
+)
+_NOUN = rf"(?!(?:{_NO_NOUN}|{_MEANWHILE}|{_VERB})\b)[^\W\d_A-Z][\w-]*"
+_BELONGING = rf"{_NAME}(?:(?<=[’']s)(?: {_NOUN}){{1,4}})?"  # Trump’s lawyer
+_PERSON = rf"{_NAME}(?:(?: {_NOUN}){{1,4}}?(?: {_NAME}|{_STOP}))?"  # Trump’s lawyer Ann Lee, Putin critics
+_SPEAKER = rf"(?P<speaker>{_ROLE}(?={{stop}})|{_BELONGING})"
+_FOLLOWS = rf"(?P<speaker>{_ROLE}{_STOP}|{_PERSON}(?![\w’'-])(?:{_STOP}|(?= {_MEANWHILE}\b)))"
 _LEADS = _SPEAKER.replace("{stop}", rf"(?:, [^,]{{1,80}},)? {_ADVERB}{_VERB}\b|:\s*$")
 _ASIDE = r"(?:, (?P<aside>[^,]{1,80}),)?"  # the lawyer, Peter Hahn, said
-_AFTER = (
+_SAID_AFTER = (
     re.compile(rf"[\s,.—–-]*{_VERB} {_ADVERB}{_FOLLOWS}"),
     re.compile(rf"[\s,—–-]*according to {_FOLLOWS}"),
-    re.compile(rf"[\s,—–-]*{_LEADS}{_ASIDE} {_ADVERB}{_VERB}\b"),
+)
+_SUBJECT_AFTER = (
+    re.compile(rf"[\s,—–-]*{_LEADS.replace(_BELONGING, _PERSON)}{_ASIDE} {_ADVERB}{_VERB}\b"),
     re.compile(rf"\s*[—–-]\s*{_FOLLOWS}"),
 )
 _BEFORE = (
@@ -60,6 +70,8 @@ _BEFORE = (
     re.compile(rf"[Aa]ccording to {_FOLLOWS}[^“”\"«»]{{0,80}}$"),
     re.compile(rf"(?:^|[\s(]){_LEADS}:\s*$"),
 )
+_LED_IN = re.compile(rf"\b{_VERB}\b(?:[^,;:“”\"«»]{{0,60}}[:,])?\s*$")
+_SENTENCE_OVER = re.compile(r"[.…][”\"’'»)\]]{1,3}$")
 _ROLE_WORD = re.compile(r"(?:the|an?|his|her|its|their|our|my) ", re.IGNORECASE)
 _ONLY_NAME = re.compile(_NAME)
 _ATTRIBUTION = re.compile(rf"\b{_VERB}\b|\baccording to\b")
@@ -74,15 +86,19 @@ _OPENERS = (
 _LEADING = frozenset(_OPENERS.split())
 
 
-def speaker_of(after: str, before: str) -> str | None:
-    """Whom the words after a quotation, or those before it in its sentence, name as the one who says it."""
+def speaker_of(quotation: str, after: str, before: str) -> str | None:
+    """Whom the words after a quotation, or those before it in its sentence, name as the one who says it.
+
+    Where the words before lead in to the quotation, or it ends a sentence, what follows speaks of something else.
+    """
     sentence = before[max(sentence_ends(before), default=0) :]
-    for pattern, words in (*((p, after) for p in _AFTER), *((p, sentence) for p in _BEFORE)):
-        match = pattern.match(words) if words is after else pattern.search(words)
-        speaker = _speaker(match) if match else None
-        if speaker:
-            return speaker
-    return None
+    led_in, over = bool(_LED_IN.search(sentence)), bool(_SENTENCE_OVER.search(quotation))
+    tried = [
+        *((pattern.match, after) for pattern in _SAID_AFTER if not (led_in and over)),
+        *((pattern.match, after) for pattern in _SUBJECT_AFTER if not (led_in or over)),
+        *((pattern.search, sentence) for pattern in _BEFORE),
+    ]
+    return next((speaker for find, words in tried if (match := find(words)) and (speaker := _speaker(match))), None)
 
 
 def names_a_verb(text: str) -> bool:
@@ -139,6 +155,9 @@ _PRONOUN_SAID_THAT = re.compile(
 )
 
 
+_OPENS = re.compile(r"[,:]?\s*[“„«\"‘']")
+
+
 def _ends_soon(rest: str) -> bool:
     """Whether what follows an attribution is no sentence of its own."""
     return len(rest) <= 60 and " that " not in rest
@@ -152,7 +171,8 @@ def reported_part(sentence: str) -> tuple[int, int, str | None] | None:
     for pattern in _LAST:
         for match in pattern.finditer(sentence):
             speaker = _name(match["speaker"])
-            if speaker and match.start() >= 10 and _ends_soon(sentence[match.end() :]):
+            rest = sentence[match.end() :]
+            if speaker and match.start() >= 10 and _ends_soon(rest) and not _OPENS.match(rest):
                 return 0, match.start(), speaker
     match = _SAID_THAT.match(sentence)
     if match and (speaker := _speaker(match)):

@@ -130,8 +130,8 @@ class Words:
     """What the words, sentences and lines of a text are, hidden characters and hard wraps seen through.
 
     ``first`` and ``last`` ``(n_pieces,)``: for each piece the first and last piece of its word. ``sentence``
-    ``(n_characters,)``: the number of each character's sentence. ``line`` and ``shown`` ``(n_characters + 1,)``: how
-    many lines end and how many characters show before each position.
+    ``(n_characters,)``: a number for each character's sentence, which ends with its line at the latest. ``line`` and
+    ``shown`` ``(n_characters + 1,)``: how many lines end and how many characters show before each position.
     """
 
     first: Ints
@@ -284,8 +284,9 @@ def find_words(text: str, pieces: Pieces) -> Words:
     word = np.cumsum(new) - 1
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(pieces)) - 1
-    sentence = folded.spread(sentence_numbers(folded.text))
-    return Words(first[word], last[word], sentence, line_numbers(text), count_shown(text))
+    line = line_numbers(text)
+    sentence = folded.spread(sentence_numbers(folded.text)) + line[:-1]
+    return Words(first[word], last[word], sentence, line, count_shown(text))
 
 
 def sentence_numbers(text: str) -> Counts:

@@ -12,9 +12,9 @@ from detector.detect import Detector
 from detector.errors import CorpusError
 from detector.metrics import (
     SpanScore,
-    bootstrap,
     calibration_error,
     characters,
+    f1_interval,
     flc,
     is_right,
     named_ranges,
@@ -137,7 +137,7 @@ def _compare(
 
 def _metric(parts: Sequence[SpanScore]) -> Mapping[str, Any]:
     whole = total(parts)
-    low, high = bootstrap(parts, lambda s: s.f1)
+    low, high = f1_interval(parts)
     return _numbers(whole) | {
         "interval": [round(low, 4), round(high, 4)],
         "techniques": {name: _numbers(part) for name, part in sorted(whole.by_technique.items())},

@@ -5,6 +5,7 @@ Nothing here runs, unpickles or fetches anything. What is refused raises ValueEr
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ DATA_BYTES = {
 """The most bytes of each file of data."""
 WEIGHTS_BYTES, HEADER_BYTES = 4_000_000_000, 10_000_000
 """The most bytes of a file of weights, and of the header in it."""
+REPLACEMENT_BYTES = 64
+"""The most bytes that a normalizer makes of a character: compatibility decomposition makes 33 of U+FDFA."""
 MOST_NUMBER = 1e6
 """No number of a setting is farther from 0."""
 MOST_THRESHOLDS = 100
@@ -198,9 +201,18 @@ def check_tokenizer(tokenizer: Mapping[str, Any]) -> None:
                 raise ValueError(f"tokenizer.json: a {key} of type {kind!r:.40} with a pattern of its own")
             if len(str(part.get("content") or "")) > 1:
                 raise ValueError(f"tokenizer.json: a {key} that puts in more than a character")
+            if _longest_replacement(part.get("precompiled_charsmap")) > REPLACEMENT_BYTES:
+                raise ValueError(f"tokenizer.json: a {key} that makes a character longer than Unicode ever does")
     _check_whole(
         "tokenizer.json: max_input_chars_per_word", tokenizer["model"].get("max_input_chars_per_word", 100), 1, 1_000
     )
+
+
+def _longest_replacement(charsmap: str | None) -> int:
+    """The bytes of the longest replacement in a table of SentencePiece: a trie, behind its size, and texts with NUL."""
+    table = base64.b64decode(charsmap or "", validate=True)
+    texts = table[4 + int.from_bytes(table[:4], "little") :]
+    return max(map(len, texts.split(b"\0")))
 
 
 def loaded_tokenizer(path: Path) -> Tokenizer:

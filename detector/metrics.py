@@ -221,6 +221,11 @@ def bootstrap(
     return float(low), float(high)
 
 
+def f1_interval(scores: Sequence[SpanScore]) -> tuple[float, float]:
+    """The bounds of a 95 % interval of F1 over documents; a draw with no spans at all, to find or found, has 0.0."""
+    return bootstrap(scores, lambda drawn: drawn.f1 if drawn.n_gold or drawn.n_predicted else 0.0)
+
+
 # -- the sums of one technique ---------------------------------------------------------------------------------------
 
 

@@ -230,7 +230,12 @@ def _with_speakers(text: str, found: list[Quotation], start: int, end: int) -> l
     for i, quotation in enumerate(found):
         left = max(found[i - 1].end if i else start, quotation.start - _WINDOW)
         right = min(found[i + 1].start if i + 1 < len(found) else end, quotation.end + _WINDOW)
-        speaker = speaker_of(text[quotation.end : right], text[left : quotation.start])
+        own, after, before = (
+            text[quotation.start : quotation.end],
+            text[quotation.end : right],
+            text[left : quotation.start],
+        )
+        speaker = speaker_of(own, after, before)
         if speaker is None and named and is_attribution(text[named[-1].end : quotation.start]):
             speaker = named[-1].speaker
         named.append(replace(quotation, speaker=speaker))

@@ -25,7 +25,7 @@ class Selection:
     """Which findings are kept: at least this confident, of ``only`` these techniques (empty: all), not of ``ignore``.
 
     ``thresholds`` ask for more confidence of some techniques. ``ignore_patterns`` are regular expressions: a finding
-    that touches a match is dropped, and so is one between ``<!-- detector: off -->`` and ``<!-- detector: on -->``.
+    that touches a match is dropped, and so is one in a part that the text itself switches off (see `switched_off`).
     ``quotes``: ``mark`` keeps all, ``skip`` those outside quotations, ``only`` those inside. Techniques are slugs.
     Raises ConfigError for a value that is none, TechniqueError for another name and where no technique is left.
     """
@@ -64,14 +64,17 @@ class Selection:
         return tuple(map(compiled, self.ignore_patterns))
 
     def apply(self, document: Document) -> Document:
-        """The document with only the spans that are kept."""
+        """The document with only the spans that are kept, and a warning where its text switches the detector off."""
         kept = [span for span in document.spans if self._keeps(span)]
-        if kept and (ranges := merge_ranges(self._left_out(document.text))):
+        off = switched_off(document.text)
+        if kept and (ranges := merge_ranges([*self._matches(document.text), *off])):
             kept = [span for span in kept if not _touches(span, ranges)]
         if kept and self.quotes != "mark":
             quoted = document_quotations(document)
             kept = [s for s in kept if (quotation_of(s, quoted) is not None) == (self.quotes == "only")]
-        return replace(document, spans=tuple(kept))
+        return replace(document, spans=tuple(kept)).with_warnings(
+            [f"switches the detector off itself, for {sum(b - a for a, b in off)} characters"] if off else []
+        )
 
     def as_json(self) -> dict[str, Any]:
         """All the settings by name, in JSON types."""
@@ -106,17 +109,9 @@ class Selection:
         least = max(self.min_confidence, min(self.thresholds.get(name, 0.0) for name in names))
         return span.confidence >= least and not self.techniques.isdisjoint(names)
 
-    def _left_out(self, text: str) -> list[tuple[int, int]]:
-        """The ranges in which nothing is found: matches of the patterns, and what is switched off."""
-        ranges = [match.span() for pattern in self._patterns for match in pattern.finditer(text) if match[0]]
-        off: int | None = None
-        for switch in _SWITCH.finditer(text):
-            if switch[1] == "off" and off is None:
-                off = switch.start()
-            elif switch[1] == "on" and off is not None:
-                ranges.append((off, switch.end()))
-                off = None
-        return ranges if off is None else [*ranges, (off, len(text))]
+    def _matches(self, text: str) -> list[tuple[int, int]]:
+        """The ranges of a text that match the patterns."""
+        return [match.span() for pattern in self._patterns for match in pattern.finditer(text) if match[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +136,23 @@ class FailOn:
     def met(self, n_spans: int, techniques: Iterable[str]) -> bool:
         """Whether so many findings of these techniques are a failure."""
         return (self.n_spans is not None and n_spans >= self.n_spans) or not self.techniques.isdisjoint(techniques)
+
+
+def switched_off(text: str) -> list[tuple[int, int]]:
+    """The ranges from ``<!-- detector: off -->`` to ``<!-- detector: on -->`` or the end: nothing is found there.
+
+    >>> switched_off("a <!-- detector: off --> b")
+    [(2, 26)]
+    """
+    ranges: list[tuple[int, int]] = []
+    off: int | None = None
+    for switch in _SWITCH.finditer(text):
+        if switch[1] == "off" and off is None:
+            off = switch.start()
+        elif switch[1] == "on" and off is not None:
+            ranges.append((off, switch.end()))
+            off = None
+    return ranges if off is None else [*ranges, (off, len(text))]
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

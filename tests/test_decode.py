@@ -52,6 +52,15 @@ def ranges(text: str, marked: set[str], gap: int = 25) -> list[str]:
     return [text[c.start : c.end] for c in found]
 
 
+def sure(text: str, marked: str) -> list[str]:
+    """The quotes found when the pieces of one passage are sure and the others are not."""
+    pieces, start = tokenize(TOKENIZER, text), text.index(marked)
+    inside = (pieces.offsets[:, 0] >= start) & (pieces.offsets[:, 1] <= start + len(marked))
+    chances = np.where(inside, np.float32(0.9), np.float32(0.1))
+    found = channel_candidates(text, pieces, find_words(text, pieces), chances, chances, threshold=0.5, gap=0)
+    return [text[c.start : c.end] for c in found]
+
+
 def test_gaps_within_a_line_are_merged_and_others_are_not():
     assert ranges("they want to love", {"they", "love"}) == ["they want to love"]
     assert ranges("they want to love", {"they", "love"}, gap=5) == ["they", "love"]
@@ -68,22 +77,17 @@ def test_gaps_between_sentences_are_not_merged():
 
 def test_few_words_of_a_sentence_that_goes_on_outside_are_no_part_of_a_span_over_its_end():
     text = "They love. We want to live there? Never. They go."
-    pieces = tokenize(TOKENIZER, text)
-
-    def quotes(marked: str) -> list[str]:
-        start = text.index(marked)
-        inside = (pieces.offsets[:, 0] >= start) & (pieces.offsets[:, 1] <= start + len(marked))
-        chances = np.where(inside, np.float32(0.9), np.float32(0.1))
-        found = channel_candidates(text, pieces, find_words(text, pieces), chances, chances, threshold=0.5, gap=0)
-        return [text[c.start : c.end] for c in found]
-
-    assert quotes("love. We want to live") == ["We want to live"]
-    assert quotes("want to live there? Never. They") == ["want to live there? Never"]
-    assert quotes("They love. We want to live") == ["They love. We want to live"]  # whole, if short
-    assert quotes("want to live there? Never") == ["want to live there? Never"]
-    assert quotes("love. We want to live there? Never. They") == ["We want to live there? Never"]
-    assert quotes("live there? Never") == ["Never"]
-    assert quotes("love. We want") == ["love. We want"]  # nothing but fragments
+    assert sure(text, "love. We want to live") == ["We want to live"]
+    assert sure(text, "want to live there? Never. They") == ["want to live there? Never"]
+    assert sure(text, "They love. We want to live") == ["They love. We want to live"]  # whole, if short
+    assert sure(text, "want to live there? Never") == ["want to live there? Never"]
+    assert sure(text, "love. We want to live there? Never. They") == ["We want to live there? Never"]
+    assert sure(text, "live there? Never") == ["Never"]
+    assert sure(text, "love. We want") == ["love. We want"]  # nothing but fragments
+    lines = "A plan for now\n\nThey lie! We want to live\n- No way! We go home now"
+    assert sure(lines, "They lie! We want to live") == ["They lie! We want to live"]  # a sentence ends with its line
+    assert sure(lines, "No way! We go home") == ["No way! We go home"]
+    assert sure(lines, "now\n\nThey lie! We want") == ["They lie!"]
 
 
 def test_months_that_are_abbreviated_end_no_sentence():

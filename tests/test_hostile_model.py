@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pickle
@@ -110,6 +111,15 @@ def one_word_tokenizer(folder: Path) -> None:
     Tokenizer(models.WordLevel({"a": 0}, unk_token="?")).save(str(folder / "tokenizer.json"))
 
 
+def charsmap(replacement: str) -> str:
+    """A table of SentencePiece that puts a text in place of each z, in base64."""
+    units = [0] * 1024
+    units[0], at = 256 << 10, 256 ^ ord("z")
+    units[at] = ord("z") | 1 << 8 | (at ^ 600) << 10
+    trie = struct.pack("<1024I", *units)
+    return base64.b64encode(struct.pack("<I", len(trie)) + trie + replacement.encode() + b"\0").decode()
+
+
 def filled(value: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda given: torch.full_like(given, value)
 
@@ -142,6 +152,9 @@ HOSTILE: dict[str, Damage] = {
     "a tokenizer without a piece for the unknown": one_word_tokenizer,
     "a tokenizer that doubles texts": stated(
         "tokenizer.json", normalizer={"type": "Sequence", "normalizers": [DOUBLE] * 40}
+    ),
+    "a tokenizer that makes a letter a book": stated(
+        "tokenizer.json", normalizer={"type": "Precompiled", "precompiled_charsmap": charsmap("b " * 200_000)}
     ),
     "a tokenizer with a slow pattern": stated("tokenizer.json", pre_tokenizer=REGEX),
     "a tokenizer with ids beyond the vectors": changed(
@@ -282,6 +295,11 @@ def test_padding_and_truncation_of_a_tokenizer_do_not_count(folder: Path, tiny_d
     tokenizer.enable_truncation(max_length=2)
     tokenizer.save(str(folder / "tokenizer.json"))
     assert detector.load(folder).find(TEXT * 9) == tiny_detector.find(TEXT * 9)
+
+
+def test_a_tokenizer_may_replace_letters_by_a_table(folder: Path):
+    stated("tokenizer.json", normalizer={"type": "Precompiled", "precompiled_charsmap": charsmap("love")})(folder)
+    assert [*detector.load(folder).tokenize("z").offsets.tolist()] == [[0, 1]]
 
 
 def test_a_hub_id_fetches_no_code_and_runs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -11,6 +11,7 @@ from detector.metrics import (
     bootstrap,
     calibration_error,
     characters,
+    f1_interval,
     flc,
     score_documents,
     semeval2021,
@@ -308,6 +309,10 @@ def test_bootstrap_is_narrower_with_more_documents():
     scores = [SpanScore(2, 1, i % 3 / 2, i % 3 / 3) for i in range(30)]
     few, many = bootstrap(scores, lambda s: s.recall), bootstrap(scores * 10, lambda s: s.recall)
     assert few[0] < many[0] < many[1] < few[1]
+
+
+def test_an_interval_of_f1_counts_draws_without_any_span_as_nothing():
+    assert f1_interval([SpanScore(2, 2, 0.4, 0.4)] * 3 + [SpanScore()] * 17) == (0.0, pytest.approx(0.2))
 
 
 def test_bootstrap_needs_documents():

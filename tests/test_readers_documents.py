@@ -15,7 +15,7 @@ from detector.readers.language import language_of
 from detector.readers.limits import Limits
 from detector.readers.package import parsed_markup
 from detector.readers.pdf import paragraphs
-from detector.readers.sources import KINDS, SUFFIXES, Sources
+from detector.readers.sources import KINDS, SUFFIXES, Sources, kind_of
 from detector.readers.subtitles import clock_time
 from detector.spans import Document, Span
 from detector.writers.naming import place_of
@@ -244,6 +244,30 @@ def test_a_word_document_as_it_reads_after_all_changes(tmp_path: Path):
     assert document.text == "The plan\n\nThey lie to us\tagain.\n\nA vile insult.\n\nleft\tright"
     assert ranges(document, "block_quotes") == ["A vile insult."]
     assert document.meta["title"] == "Minutes"
+
+
+def test_preformatted_text_of_a_page_is_nobody_elses_and_keeps_its_lines(tmp_path: Path):
+    page = (
+        "<html><body><article><h1>Plan</h1><p>%s</p><pre>\nThey lie.\r\nThey go.\n</pre><pre><code>x = 1</code></pre>"
+    )
+    document = read_bytes_as(tmp_path, "a.html", (page % ("We read this today. " * 20)).encode())
+    assert "They lie.\nThey go." in document.text
+    assert "x = 1" in document.text
+    assert "They" not in "".join(ranges(document, "block_quotes") if "block_quotes" in document.meta else [])
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b'<?xml version="1.0"?>\n<!DOCTYPE html>\n<html>', "html"),
+        (b"\xef\xbb\xbf <!-- saved -- from --><!-- x --><HTML lang=en>", "html"),
+        (b"<!-- a comment --> and a text", "text"),
+        (b"<?xml version='1.0'?><rss>", "text"),
+        (b"<!--" + b"-" * 5000, "text"),
+    ],
+)
+def test_markup_without_a_name_is_known_by_its_beginning(data: bytes, kind: str):
+    assert kind_of(data, "-") == kind
 
 
 SRT = """1

@@ -190,6 +190,19 @@ def test_rows_tell_who_is_quoted_and_quotes_chooses(score: Score, tiny_detector,
     assert len({json.loads((tmp_path / q / "manifest.json").read_text())["settings_hash"] for q in spans}) == 3
 
 
+def test_texts_that_switch_the_detector_off_are_counted(score: Score, tmp_path):
+    corpus = write_texts(
+        tmp_path / "c.jsonl", "They want <!-- detector: off --> to go", "They want <!-- detector: on --> to"
+    )
+    assert score(corpus).n_switched_off == 1
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["n_switched_off"] == 1
+
+
+def test_a_split_of_files_is_refused(score: Score, tmp_path):
+    with pytest.raises(ConfigError, match="--split test: only a data set has splits"):
+        score(write_jsonl(tmp_path / "c.jsonl", 2), split="test")
+
+
 WHENCE = ("id", "source", "settings_hash")
 
 

@@ -91,8 +91,10 @@ def test_findings_are_left_out(run: Run, options: list[str], expected: list[tupl
 def test_a_text_may_switch_the_detector_off():
     spans = tuple(Span(i, i + 1, "doubt") for i in range(0, 80, 2))
     text = "aaaa<!-- detector: off -->bbbb<!--detector:on-->cccc<!-- detector: off -->dddd".ljust(90)
-    kept = Selection().apply(Document("a", text, spans)).spans
-    assert {text[span.start] for span in kept} == {"a", "c"}
+    kept = Selection().apply(Document("a", text, spans))
+    assert {text[span.start] for span in kept.spans} == {"a", "c"}
+    assert kept.warnings == ("switches the detector off itself, for 82 characters",)
+    assert Selection().apply(Document("a", "aaaa<!-- detector: on -->", spans[:2])).warnings == ()
 
 
 @given(st.text("ab ", max_size=40), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6)), max_size=12), st.data())

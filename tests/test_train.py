@@ -24,7 +24,7 @@ from detector.cli import main
 from detector.config import EncoderConfig, LossConfig, OptimiserConfig, Recipe, TextsConfig
 from detector.corpora import Corpus, folds
 from detector.decode import Candidate, Scores, Setting, decode, find_candidates, find_words, identify
-from detector.detect import Detector, load
+from detector.detect import Detector, find_model, load
 from detector.errors import ConfigError, ModelError
 from detector.folder import held_out_fold, learned_from, read_folder, read_record, read_weights
 from detector.metrics import SpanScore, calibration_error, si
@@ -784,8 +784,20 @@ def test_an_encoder_that_another_training_fetched_meanwhile_stays(tmp_path):
 def test_one_held_out_text_is_enough_and_texts_that_are_all_alike_are_too(tiny_model_folder, tmp_path, texts):
     folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
     faces = tuple(Document(str(i), "\N{GRINNING FACE} " * 9) for i in range(20))  # without a word in common
-    calibrate(folder, few(1, 3) if texts == "one" else {"jsonl": Corpus("jsonl", faces, inventory("detector"))})
+    lines: list[str] = []
+    own = {"jsonl": Corpus("jsonl", faces, inventory("detector"))}
+    record = calibrate(folder, few(1, 3) if texts == "one" else own, say=lines.append)
     assert load(folder).likeness.limit > 0
+    assert sum(record["chosen_on"].values()) < 20
+    assert "documents held out are few to choose by" in lines[0]
+
+
+def test_texts_of_ones_own_change_settings_and_not_what_the_training_was_like(tmp_path):
+    folder = shutil.copytree(find_model("fast"), tmp_path / "model")
+    before = (folder / "likeness.safetensors").read_bytes()
+    calibrate(folder, few(2, 6))
+    assert (folder / "likeness.safetensors").read_bytes() == before
+    assert "memes" not in (folder / "README.md").read_text(encoding="utf-8").partition("## What was measured")[2][:400]
 
 
 def test_spans_without_a_technique_serve_identification_and_are_not_missed(tiny_model_folder, tmp_path):

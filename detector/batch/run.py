@@ -13,7 +13,7 @@ from detector.batch.parts import Part, cut_parts
 from detector.batch.pool import InlinePool, Pool, ProcessPool
 from detector.batch.records import Meter, read_records
 from detector.batch.schema import SCHEMA_VERSION
-from detector.batch.sources import STANDARD_INPUT, check_once, check_outside, find_sources, total_size
+from detector.batch.sources import DATASET_PREFIX, STANDARD_INPUT, check_once, check_outside, find_sources, total_size
 from detector.batch.store import Store, open_store
 from detector.batch.work import Receipt, Settings, Task, part_name, read_receipt, receipt_name
 from detector.errors import ConfigError, InputError
@@ -53,6 +53,10 @@ class Job:
         index, n_shards = self.shard
         if not 1 <= index <= n_shards:
             raise ConfigError(f"--shard {index}/{n_shards}: give I/N with I from 1 to N, such as 1/8")
+        if self.split is not None and not any(name.startswith(DATASET_PREFIX) for name in self.corpus):
+            raise ConfigError(
+                f"--split {self.split}: only a data set has splits, and none is named ({DATASET_PREFIX}NAME)"
+            )
         if STANDARD_INPUT in self.corpus and (self.engine == Engine.RAY or self.corpus.count(STANDARD_INPUT) > 1):
             raise InputError("-: standard input can be read once, by the local engine: write it to a file first")
 
@@ -97,7 +101,8 @@ class Progress:
 class Summary:
     """What a folder holds after a run. ``finished`` is False where parts are missing still.
 
-    ``n_foreign`` counts documents in languages that the model was not trained on.
+    ``n_foreign`` counts documents in languages that the model was not trained on, ``n_switched_off`` those whose text
+    switches the detector off somewhere.
     """
 
     finished: bool
@@ -106,6 +111,7 @@ class Summary:
     n_errors: int
     first_error: str | None = None
     n_foreign: int = 0
+    n_switched_off: int = 0
 
 
 OnProgress = Callable[[Progress], None]
@@ -320,6 +326,7 @@ def assemble(store: Store, job: Job, *, n_parts: int | None) -> Summary:
         n_errors=sum(one.n_errors for one in told),
         first_error=next((one.first_error for one in told if one.n_errors), None),
         n_foreign=sum(receipt.n_foreign for receipt in receipts),
+        n_switched_off=sum(receipt.n_switched_off for receipt in receipts),
     )
 
 
@@ -378,6 +385,7 @@ def _write_manifest(store: Store, job: Job, *, receipts: list[_Told], finished: 
         "n_pieces": sum(one.receipt.n_pieces for one in receipts),
         "n_spans": sum(one.receipt.n_spans for one in receipts),
         "n_foreign": sum(one.receipt.n_foreign for one in receipts),
+        "n_switched_off": sum(one.receipt.n_switched_off for one in receipts),
         "parts": [_manifest_part(one) for one in receipts],
     }
     store.write(MANIFEST, [(json.dumps(manifest, indent=1) + "\n").encode()])

@@ -21,7 +21,7 @@ from detector.decode import decode
 from detector.memory import keep_no_large_blocks
 from detector.quotes import quotations
 from detector.readers.language import TRAINED_ON, language_of
-from detector.selection import Selection
+from detector.selection import Selection, switched_off
 from detector.spans import Document, Span, in_reading_order
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class Task:
 class Receipt:
     """What is known of a part that is done: its presence is what makes it done. ``errors`` are rows in JSON types.
 
-    ``n_foreign`` counts documents in languages that the model was not trained on.
+    ``n_foreign`` counts documents in languages that the model was not trained on, ``n_switched_off`` those whose text
+    switches the detector off somewhere.
     """
 
     part: int
@@ -96,6 +97,7 @@ class Receipt:
     n_pieces: int
     n_spans: int
     n_foreign: int
+    n_switched_off: int
     input: str
     settings: str
     errors: tuple[Mapping[str, Any], ...] = ()
@@ -176,6 +178,11 @@ class PartScorer:
             n_pieces=sum(f.n_pieces for f in found if f is not None),
             n_spans=sum(row["n_spans"] for row in rows),
             n_foreign=sum(is_foreign(row["language"]) for row in rows),
+            n_switched_off=sum(
+                bool(switched_off(record.text or ""))
+                for record, findings in zip(part.records, found, strict=True)
+                if findings is not None
+            ),
             input=part.digest(),
             settings=self.hashes["settings_hash"],
             errors=tuple(error_row(r, failures[i]) for i, r in enumerate(part.records) if i in failures),

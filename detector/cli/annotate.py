@@ -191,8 +191,8 @@ class Tally:
 def annotate_documents(documents: Iterable[Document], detector: Detector, task: Task, tally: Tally) -> None:
     """Write the documents with what is found in them, and count it."""
     provenance = provenance_of(detector, task.strictness, task.selection)
-    found = inputs.told(detector.annotate(documents, strictness=task.strictness))
-    chosen = (task.selection.apply(document) for document in found)
+    found = detector.annotate(documents, strictness=task.strictness)
+    chosen = inputs.told(task.selection.apply(document) for document in found)
     kept = tally.counted(explained(chosen, detector) if task.why else chosen)
     with _interruptible(task, tally):
         if task.format in FOLDERS:

@@ -215,8 +215,8 @@ class Source:
             return
         detector = load_detector(self.model, backend=self.backend)
         provenance = provenance_of(detector, self.strictness, self.selection)
-        found = inputs.told(detector.annotate(chain([first], documents), strictness=self.strictness))
-        kept = (self.selection.apply(document) for document in found)
+        found = detector.annotate(chain([first], documents), strictness=self.strictness)
+        kept = inputs.told(self.selection.apply(document) for document in found)
         for document in explained(kept, detector) if self.why else kept:
             yield document, provenance
 

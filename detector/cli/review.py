@@ -120,9 +120,10 @@ class Texts:
         if self._detector is None:
             self._detector = load_detector(self._value["model"], backend=self._value["backend"])
         strictness = self._value["strictness"]
-        (found,) = inputs.told(self._detector.annotate([document], strictness=strictness))
+        (found,) = self._detector.annotate([document], strictness=strictness)
         provenance = provenance_of(self._detector, strictness, self._selection)
-        return self._reviews.add(self._selection.apply(found), provenance)
+        (kept,) = inputs.told([self._selection.apply(found)])
+        return self._reviews.add(kept, provenance)
 
 
 def serve(reviews: Reviews, shown: Sequence[Review], *, port: int, browser: bool) -> None:

@@ -185,6 +185,9 @@ def run(job: Job, *, quiet: bool) -> None:
             say(f"{job.out}/errors.jsonl lists what could not be read: mend it and add --retry-errors")
         if summary.n_foreign:
             say(foreign_warning(job, summary))
+        if summary.n_switched_off:
+            texts = counted(summary.n_switched_off, "text")
+            say(f"warning: {job.out}: {texts} with <!-- detector: off -->, where nothing is found up to the next “on”")
 
 
 def foreign_warning(job: Job, summary: Summary) -> str:

@@ -27,6 +27,8 @@ _ARTICLE = Dialect(
 )
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 _XML = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
+_PRE = re.compile(r"(</?pre\b[^<>]{0,1000}>)", re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _QUOTED = re.compile(r"""<q(?:\s[^<>]*)?>(["“]?)|(["”]?)</q\s*>""", re.IGNORECASE)
 # What could be read so far is in no such encoding: browsers take it for UTF-8, too.
 _MEANT = dict.fromkeys(("utf-16", "utf-16le", "utf-16be", "utf-32"), "utf-8")
@@ -39,7 +41,7 @@ def read_html(data: bytes, *, id: str, limits: Limits, charset: str | None = Non
             f"{id}: has more than {limits.n_markup:,} bytes, as no article does: save its text and name it"
         )
     text, _, warnings = decode_text(data, id=id, declared=charset or _declared(data))
-    page = _extracted(_with_marks(_XML.sub("", text, count=1)), id=id, url=url)
+    page = _extracted(_with_marks(_with_lines(_XML.sub("", text, count=1))), id=id, url=url)
     blocks = Blocks()
     if page is not None:
         _add_headline(blocks, page)
@@ -76,6 +78,16 @@ def _add_headline(blocks: Blocks, page: Any) -> None:
 def _with_marks(text: str) -> str:
     """The page with quotation marks in place of ``<q>``, as a browser shows it: trafilatura takes it for a block."""
     return _QUOTED.sub(lambda at: (at[1] or "“") if at[2] is None else (at[2] or "”"), text)
+
+
+def _with_lines(text: str) -> str:
+    """The page with paragraphs in place of ``<pre>``, their lines kept: trafilatura takes it for a block quote."""
+    parts = _PRE.split(text)
+    for i in range(1, len(parts) - 2, 2):
+        opening, inside, closing = parts[i : i + 3]
+        if not opening.startswith("</") and closing.startswith("</") and "<code" not in inside.lower():
+            parts[i : i + 3] = "<p>", _LINE_END.sub("<br>", inside.strip("\r\n")), "</p>"
+    return "".join(parts)
 
 
 def _keep_in_line(body: Any) -> None:

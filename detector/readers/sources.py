@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -148,6 +149,10 @@ class Sources:
         return guarded(partial(_reader(kind), id=id, limits=self.limits), data, id=id, kind=kind)
 
 
+_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:[^-]|-(?!->))*-->\s*)*(?:<!doctype html|<html)\b", re.IGNORECASE)
+"""How a web page begins, behind an XML declaration and comments."""
+
+
 def kind_of(data: bytes, name: str) -> str:
     """The kind of a file: what its suffix means, else what its first bytes say, else text.
 
@@ -163,8 +168,8 @@ def kind_of(data: bytes, name: str) -> str:
         if b"mimetypeapplication/epub+zip" in data[:100]:
             return "epub"
         return "docx" if b"word/document.xml" in data else "zip"
-    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return "html" if head.startswith((b"<!doctype html", b"<html")) else "text"
+    head = data[:4096].removeprefix(b"\xef\xbb\xbf")
+    return "html" if _HTML.match(head) else "text"
 
 
 def guarded(read: Callable[[bytes], T], data: bytes, *, id: str, kind: str) -> T:

@@ -185,7 +185,7 @@ def _seeds(record: Mapping[str, Any]) -> str:
 def _measured(record: Mapping[str, Any]) -> str:
     if "validation" not in record:
         return ""
-    known = {"ptc", "checkthat", "semeval2021"} <= set(record.get("n_documents", ()))
+    known = {"ptc", "checkthat", "semeval2021"} <= set(record.get("chosen_on", record.get("n_documents", ())))
     lines = [
         "## What was measured\n",
         "On held-out documents, with thresholds and calibration chosen on the other half of them"

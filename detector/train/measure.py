@@ -9,7 +9,7 @@ from typing import Any
 
 from detector.decode import Setting, decode, identify
 from detector.evaluate import scoring_names
-from detector.metrics import SpanScore, bootstrap, calibration_error, flc, is_right, named_ranges, si
+from detector.metrics import SpanScore, calibration_error, f1_interval, flc, is_right, named_ranges, si
 from detector.spans import LIKELY, Document, Span
 from detector.techniques import NAMES, Inventory
 from detector.train.calibrate import Scored
@@ -79,7 +79,7 @@ def technique_scores(judged: Sequence[Judged]) -> dict[str, Any]:
         parts = [each.fine.by_technique.get(name, SpanScore()) for each in judged]
         whole = sum(parts, SpanScore())
         if whole.n_gold or whole.n_predicted:
-            low, high = bootstrap(parts, lambda score: score.f1 if score.n_gold or score.n_predicted else 0.0)
+            low, high = f1_interval(parts)
             interval = [round(low, 4), round(high, 4)]
             rows[name] = {"n_gold": whole.n_gold, "n_found": whole.n_predicted, **_numbers(whole), "interval": interval}
     return rows

@@ -42,6 +42,8 @@ from detector.train.teacher import LABELS, taught_rows
 
 N_FOLDS = 5
 HELD_OUT = "held-out"
+ENOUGH_HELD_OUT = 20
+"""Fewer documents say little about thresholds, of which there are two for each technique."""
 """The folder of the model that a fold was held out of, beside the one that was then trained on all documents."""
 DETAILED = "balanced"
 """The setting whose techniques and errors are recorded."""
@@ -344,8 +346,10 @@ def calibrate(
     """Chooses the settings of a model folder on the validation fold and writes them, its record and its card.
 
     The weights stay as they are. Returns the record, with what each setting measures under ``validation``; the corpora
-    of which the training has seen these documents, so that their figures flatter, are under ``seen``. Raises
-    `ConfigError` where nothing is held out, or nothing else is left, and `ModelError` for what is no folder.
+    of which the training has seen these documents, so that their figures flatter, are under ``seen``, and how many
+    documents of which corpus decided under ``chosen_on``. What texts are like those of the training stays as it is
+    where the corpora are others. Raises `ConfigError` where nothing is held out, or nothing else is left, and
+    `ModelError` for what is no folder.
     """
     split = _split_with_both(corpora, fold)
     if not (folder / "model.json").is_file():  # a shipped model or one of the hub is not written to
@@ -355,7 +359,12 @@ def calibrate(
     if seen:
         say(f"warning: the model has learned from fold {fold} of {', '.join(seen)}: what is measured there flatters")
     validation = split.validation
-    likeness = training_likeness(detector, split.training, validation)  # what may fail comes before what is written
+    chosen_on = {name: len(corpus.documents) for name, corpus in validation.items()}
+    if (n_held_out := sum(chosen_on.values())) < ENOUGH_HELD_OUT:
+        say(f"warning: {n_held_out} documents held out are few to choose by: take {ENOUGH_HELD_OUT} or more")
+    likeness = detector.likeness
+    if likeness is None or set(corpora) == set(record.get("n_documents", corpora)):
+        likeness = training_likeness(detector, split.training, validation)  # what may fail comes before any writing
     scored, biases, gap = scored_documents(detector, validation), token_biases(detector), detector.info.gap
     fewest_words = fewest_words_of(split.training.values())
     settings, measured = [], {}
@@ -371,7 +380,7 @@ def calibrate(
         say(f"{plan.name}: precision {found['precision']:.3f}, recall {found['recall']:.3f}, F1 {found['f1']:.3f}")
     save_settings(folder, settings)
     _write_likeness(folder, likeness, say)
-    record |= {"validation": measured, **details, "seen": list(seen)}
+    record |= {"validation": measured, **details, "seen": list(seen), "chosen_on": chosen_on}
     write_record(folder, record)
     write_card(folder)
     return record
