@@ -276,6 +276,8 @@ def test_a_name_cannot_reach_the_terminal_raw(run: Run):
         (["annotate", "a.txt", "--only", "ll", "--ignore", "ll"], "no technique is left"),
         (["annotate", "a.txt", "-o", "no/such/folder/x"], "there is no such folder"),
         (["annotate", "a.txt", "-o", "folder"], "--output folder: cannot be written"),
+        (["annotate", "a.txt", "-o", "a.csv.gz"], "--output a.csv.gz: .gz files are not written"),
+        (["report", "a.txt", "-o", "a.xlsx"], "--output a.xlsx: .xlsx files are not written"),
     ],
 )
 def test_a_wrong_value_is_one_line(run: Run, arguments: list[str], message: str):

@@ -371,13 +371,38 @@ def test_a_pipe_is_read_once_and_what_is_not_stated_is_not_made_up(tmp_path: Pat
 
 
 def test_standard_input_is_read(source: Path, capfdbinary, monkeypatch):
-    for options, told in ((["--from", "json"], "1 document with 2 findings"), ([], "-: its format cannot be told")):
+    for options in (["--from", "json"], []):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(source.read_bytes())))
         code, out, err = run(capfdbinary, "-", "-", "--to", "jsonl", *options)
-        assert (code, told in err) == (0 if options else 2, True)
-        assert [read_annotation(json.loads(line)) for line in out.splitlines()] == [DOCUMENT] * len(options[:1])
+        assert (code, "1 document with 2 findings" in err) == (0, True)
+        assert [read_annotation(json.loads(line)) for line in out.splitlines()] == [DOCUMENT]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a text")))
+    code, _, err = run(capfdbinary, "-", "-", "--to", "jsonl")
+    assert (code, "-: its format cannot be told" in err) == (2, True)
     monkeypatch.setattr(sys, "stdin", None)
     assert run(capfdbinary, "-", "-", "--from", "json", "--to", "jsonl")[0] == 2
+
+
+def test_bad_rows_of_a_corpus_are_told_and_the_others_converted(tmp_path: Path, capfdbinary):
+    rows = [{"id": str(i), "text": "They lie", "spans": []} for i in range(3)]
+    rows[1]["spans"] = [{"technique": "nonsense", "start": 0, "end": 2}]
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, _, err = run(capfdbinary, corpus, tmp_path / "out.jsonl")
+    assert (code, err.count("\n"), f"error: {corpus}:2: " in err) == (2, 2, True)
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
+    corpus.write_text('{"id": "1", "text": 5, "spans": []}\n')
+    assert run(capfdbinary, corpus, tmp_path / "none.jsonl")[0] == 2
+    assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_a_wrong_record_is_named_by_its_place(source: Path, tmp_path: Path, capfdbinary):
+    record = json.loads(source.read_text())
+    record["spans"][0]["technique"] = "nonsense"
+    file = tmp_path / "two.jsonl"
+    file.write_text(source.read_text().replace("\n", "") + "\n" + json.dumps(record))
+    code, _, err = run(capfdbinary, file, tmp_path / "out.csv")
+    assert (code, f"error: {file}: document 2: " in err) == (2, True)
 
 
 def test_texts_that_are_read_are_not_replaced(source: Path, tmp_path: Path, capfdbinary):

@@ -194,6 +194,16 @@ def test_perfect_predictions_score_one(tmp_path):
     assert summary(corpus, perfect)["calibration_error"] == 0.0
 
 
+def test_several_files_of_jsonl_are_one_corpus(tmp_path, tiny_model_folder):
+    files = [tmp_path / f"{document.id}.jsonl" for document in DOCUMENTS]
+    for file, document in zip(files, DOCUMENTS, strict=True):
+        write_jsonl(file, [document])
+    named = [part for file in files for part in ("--file", file)]
+    invoke("evaluate", "--corpus", "jsonl", *named, "--out", tmp_path / "out", "--model", tiny_model_folder)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == [d.id for d in DOCUMENTS]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

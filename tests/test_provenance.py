@@ -24,7 +24,7 @@ def test_another_model_leaves_the_figures_of_the_default_as_they_are(results: Pa
     written = [provenance.record("likeness", {"model": name, "auroc": n}) for n, name in enumerate((default, fast))]
     assert [path.relative_to(results).as_posix() for path in written] == [
         "likeness.json",
-        "likeness-minilm-taught.json",
+        "likeness-minilm-alike.json",
     ]
     assert [json.loads(path.read_text())["auroc"] for path in written] == [0, 1]
 

@@ -1,6 +1,7 @@
 """Readers: what users have becomes exactly its text, or a one-line error."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,22 @@ def test_a_folder_means_its_matching_files_sorted(tmp_path: Path):
     assert find_files(root, glob="**/*.txt") == [f"{root}/a.txt", f"{root}/b.txt", f"{root}/inner.txt/d.txt"]
     assert find_files(f"{root}/c.md") == [f"{root}/c.md"]
     assert find_files("-") == ["-"]
+
+
+def test_a_folder_inside_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    make_files(tmp_path)
+    scandir, root = os.scandir, tmp_path.as_posix()
+
+    def guarded(path):
+        if str(path).endswith("inner.txt"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    *files, error = find_all([root], glob="**/*.txt")
+    assert files[:2] == [f"{root}/a.txt", f"{root}/b.txt"]
+    assert str(error).startswith(f"{root}/inner.txt: cannot be read (Permission denied)")
+    assert [*find_all([root])] == [f"{root}/a.txt", f"{root}/b.txt"]
 
 
 @pytest.mark.parametrize(

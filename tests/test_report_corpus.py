@@ -1,6 +1,7 @@
 """The report on a corpus, without a browser: its files, its numbers, its limits."""
 
 import html
+import io
 import json
 import posixpath
 import random
@@ -362,6 +363,33 @@ def test_the_command_makes_a_folder_and_makes_it_again(tmp_path: Path, monkeypat
         assert not stop.value.code
         assert len(list((tmp_path / "out" / "documents" / "0001").glob("*.html"))) == n
         assert f"<strong>{n} documents</strong>" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_texts_beside_findings_are_told_and_shown_where_a_pattern_names_them(tmp_path: Path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    (mixed / "a.json").write_text(dumps(annotation(*RESULTS[0])))
+    (mixed / "b.txt").write_text("They want to destroy everything we love.")
+    for options, n, told in (
+        ([], 1, "mixed: holds findings: 1 text beside them passed over"),
+        (["--glob", "*", "--model", "fast"], 2, "--model: no effect on findings that are in a file already"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["report", "mixed", "-o", "out", *options])
+        assert not stop.value.code
+        assert told in capfd.readouterr().err
+        assert f"<strong>{n} document" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_findings_may_come_through_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for n in (1, 2):
+        lines = "\n".join(dumps(annotation(*result)) for result in RESULTS[:n])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(lines.encode()))))
+        with pytest.raises(SystemExit) as stop:
+            main(["report", "-", "-o", str(tmp_path / "out.html")])
+        assert not stop.value.code
+        assert "schema_version" not in (tmp_path / "out.html").read_text()
 
 
 def test_after_a_kill_the_same_command_makes_the_report(tmp_path: Path):

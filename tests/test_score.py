@@ -31,6 +31,7 @@ from detector.batch.pool import ProcessPool
 from detector.batch.records import Columns, Record, read_records
 from detector.batch.run import Job, Summary, score_corpus
 from detector.batch.schema import arrow_schema, check_kept, describe
+from detector.batch.sources import passed_over
 from detector.batch.store import LocalStore, RemoteStore
 from detector.batch.summary import Results
 from detector.batch.work import BLOCK_CHARACTERS, Receipt, Settings, blocks, part_name
@@ -196,6 +197,20 @@ def test_texts_that_switch_the_detector_off_are_counted(score: Score, tmp_path):
     )
     assert score(corpus).n_switched_off == 1
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["n_switched_off"] == 1
+
+
+def test_files_of_other_kinds_in_folders_and_archives_are_passed_over_by_name(tmp_path):
+    folder = tmp_path / "essays"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("a.txt", "b.docx", "inner/c.html", ".hidden.docx", "~$b.docx"):
+        (folder / name).write_text("They lie")
+    with zipfile.ZipFile(folder / "d.zip", "w") as archive:
+        for name in ("e.txt", "f.eml", "__MACOSX/g.eml", "h/i.zip"):
+            archive.writestr(name, "They lie")
+    names = [f"{folder}/b.docx", f"{folder}/d.zip/f.eml", f"{folder}/d.zip/h/i.zip", f"{folder}/inner/c.html"]
+    assert sorted(passed_over([str(folder)])) == names
+    assert sorted(passed_over([f"{folder}/*.[dt]*"])) == names[:1]
+    assert [*passed_over([f"{folder}/a.txt"])] == []
 
 
 def test_a_split_of_files_is_refused(score: Score, tmp_path):

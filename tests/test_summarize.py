@@ -122,6 +122,19 @@ def test_a_month_is_taken_from_any_date_of_iso_8601(tmp_path, date: str):
     assert [row.group for row in rows if row.kind == "all"] == [(NO_VALUE,), ("2024-03",)]
 
 
+def test_dates_that_are_none_are_told(tmp_path, capsys):
+    documents = [("A", "2024-03", 10, {}), ("A", "13/02/2024", 10, {}), ("A", "", 10, {}), ("A", "in May", 10, {})]
+    folder = write_results(tmp_path / "out", documents)
+    assert Results(str(folder)).undated("date") == (2, "13/02/2024")
+    with pytest.raises(SystemExit) as ended:
+        main(["summarize", str(folder), "--by", "month"])
+    assert not ended.value.code
+    assert "2 documents with a date that is no date, such as '13/02/2024': write 2024-01-31" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["summarize", str(folder), "-o", str(tmp_path / "a.xlsx")])
+    assert ended.value.code == 2
+
+
 def test_examples_are_the_surest_wordings_once_each(folder: Path):
     rows = summarize(Results(str(folder)), Question(n_examples=2))
     by_name = {row.name: row for row in rows if row.kind == "technique"}

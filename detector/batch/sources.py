@@ -6,7 +6,9 @@ import fnmatch
 import glob
 import itertools
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -141,6 +143,32 @@ def _sources_of(name: str) -> Iterator[Source]:
         raise InputError(
             f"{name or repr(name)}: there is no such file or folder: check the spelling (a data set is hf:OWNER/NAME)"
         )
+
+
+def passed_over(corpus: Sequence[str]) -> Iterator[str]:
+    """The files in the folders, patterns and archives of a corpus that are of no kind that is read."""
+    for name in corpus:
+        if name == STANDARD_INPUT or name.startswith(DATASET_PREFIX) or is_url(name):
+            continue
+        if os.path.isdir(name) and not is_saved_dataset(name):
+            for here, folders, files in os.walk(name):
+                folders[:] = [f for f in folders if not f.startswith(".") and not _is_results(Path(here, f))]
+                yield from (path for path in (f"{here}/{file}" for file in files) if _is_unread(path))
+        elif not os.path.exists(name) and glob.has_magic(name):
+            yield from (path for path in glob.glob(name, recursive=True) if os.path.isfile(path) and _is_unread(path))
+    for source in find_sources(corpus):
+        if source.kind == Kind.ZIP and not is_url(source.name):
+            with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(source.name) as archive:
+                inside = (f"{source.name}/{member.filename}" for member in archive.infolist() if not member.is_dir())
+                yield from (path for path in inside if "/__MACOSX/" not in path and _is_unread(path, archived=True))
+
+
+def _is_unread(path: str, *, archived: bool = False) -> bool:
+    """Whether the suffix of a file is of no kind that is read; hidden files and the like do not count."""
+    if os.path.basename(path).startswith((".", "~$")):
+        return False
+    source = Source.named(path)
+    return source is None or (archived and source.kind == Kind.ZIP)
 
 
 def is_saved_dataset(folder: str) -> bool:

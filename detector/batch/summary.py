@@ -140,6 +140,15 @@ class Results:
         finished = bool(self.manifest["finished"])
         return Overview(row[0], int(row[1] or 0), int(row[2] or 0), n_errors, row[3], finished)
 
+    def undated(self, date_column: str) -> tuple[int, str]:
+        """How many documents have a date that cannot be read, and one of these dates."""
+        if MONTH in self.keep:
+            return 0, ""
+        date = self.expression(date_column, date_column="")
+        unread = f"TRY_CAST({_whole_date(date)} AS TIMESTAMP) IS NULL AND {date} <> '{NO_VALUE}'"
+        n_undated, example = self.fetch(f"SELECT count(*), min({date}) FROM results WHERE {unread}")[0]
+        return n_undated, example or ""
+
     def fetch(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query; raises InputError where a part file cannot be read."""
         try:

@@ -79,7 +79,10 @@ def command(
         raise ConfigError(f"{target}: {wanted.name} cannot go to standard output: name a file or folder")
     with _whole(source) as path:
         given = FORMATS[source_format] if source_format else format_of_input(path)
-        documents = list(apart(read_format(given, path, known), target, wanted.files, read=read))
+        found = failures.readable(read_format(given, path, known))
+        documents = list(apart(found, target, wanted.files, read=read))
+        if failures.n_failed and not documents:
+            raise typer.Exit(2)
         provenances = provenances_in(path, given, len(documents))
     if wanted.to_path is not None:
         documents = one_an_id(documents)
@@ -113,7 +116,8 @@ def read_texts(files: Iterable[str], settings: Settings, failures: Failures) -> 
             continue
         path = Path(file)
         try:
-            yield from (document.with_spans(()) for document in read_format(format_of_input(path), path))
+            found = failures.readable(read_format(format_of_input(path), path))
+            yield from (document.with_spans(()) for document in found)
         except InputError as error:
             failures.report([error])
 

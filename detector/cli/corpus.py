@@ -63,9 +63,7 @@ def read_corpus(
         raise ConfigError(f"--corpus {format}: needs --file FILE")
     if format is CorpusFormat.SEMEVAL2021:
         return warned(corpora.read_semeval2021(files, skip_bad=skip_bad, named=named))
-    if len(files) > 1:
-        raise ConfigError("--corpus jsonl: takes one --file")
-    return warned(corpora.read_jsonl(files[0], skip_bad=skip_bad, named=named))
+    return warned(corpora.read_jsonl(files, skip_bad=skip_bad, named=named))
 
 
 def warned(corpus: Corpus) -> Corpus:
@@ -73,5 +71,5 @@ def warned(corpus: Corpus) -> Corpus:
     for message in corpus.skipped:
         say(f"warning: {message}: left out")
     if corpus.skipped:
-        say(f"warning: {len(corpus.skipped)} bad records of {corpus.name} left out")
+        say(f"warning: {len(corpus.skipped)} bad rows or spans of {corpus.name} left out")
     return corpus

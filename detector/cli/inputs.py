@@ -89,6 +89,16 @@ def check_written(output: str | None) -> None:
     suffix = Path(output or "").suffix.lower()
     if SUFFIXES.get(suffix, "text") not in ("text", "html"):
         raise ConfigError(f"--output {output}: {suffix} files are read, not written: take .html, to read and to print")
+    if suffix in streams.NOT_WRITTEN:
+        raise ConfigError(f"--output {output}: {suffix} files are not written: take .html, .csv or another")
+
+
+def stdin_begins_result() -> bool:
+    """Whether standard input begins as JSON that annotate wrote does; nothing of it is taken."""
+    from detector.report.results import begins_result
+
+    stream = getattr(sys.stdin, "buffer", None)
+    return stream is not None and hasattr(stream, "peek") and begins_result(stream.peek(64))
 
 
 class Failures:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
@@ -30,6 +32,7 @@ from detector.report.results import (
     read_scored,
     result_files,
 )
+from detector.report.wording import counted
 from detector.selection import Selection
 
 if TYPE_CHECKING:
@@ -110,7 +113,7 @@ def command(
         guard=value["language_guard"],
         why=why,
     )
-    make(paths, source, output, glob=value["glob"], compare=compare)
+    make(paths, source, output, glob=value["glob"], compare=compare, searched=glob is not None)
     given = {"--strictness": strictness, "--why": why or None, "--model": model, "--backend": backend}
     idle = ", ".join(flag for flag, one in given.items() if one is not None)
     if idle and source.has_stated:
@@ -119,12 +122,17 @@ def command(
         raise typer.Exit(2)
 
 
-def make(paths: Sequence[str], source: Source, output: str | None, *, glob: str, compare: bool) -> None:
-    """Write the pages that were asked for; none where nothing could be read."""
+def make(
+    paths: Sequence[str], source: Source, output: str | None, *, glob: str, compare: bool, searched: bool = False
+) -> None:
+    """Write the pages that were asked for; none where nothing could be read.
+
+    Of a folder that is ``searched`` all files that match ``glob`` are shown, else findings where there are any.
+    """
     if len(paths) == 1 and paths[0] and os.path.isdir(paths[0]):
         if compare:
             raise ConfigError(f"--compare {paths[0]}: is a folder: name two texts")
-        results = source.folder(paths[0], glob=glob)
+        results = source.files(find_files(paths[0], glob=glob)) if searched else source.folder(paths[0], glob=glob)
         first = next(results, None)
         if first is not None or not source.failures.n_failed:
             write_corpus(results if first is None else chain([first], results), paths[0], output)
@@ -172,7 +180,8 @@ class Source:
         """The results of these files in order; neighbouring articles go through the detector together."""
         articles: list[str] = []
         for path in self.failures.report(find_all([*map(_no_folder, paths)])):
-            if is_address(path) or not is_result(path):
+            piped = path == STANDARD_INPUT and self.reading.kind is None and inputs.stdin_begins_result()
+            if not piped and (is_address(path) or not is_result(path)):
                 articles.append(path)
                 continue
             yield from self._annotated(articles)
@@ -186,6 +195,10 @@ class Source:
             return self._scored(folder)
         files = result_files(folder)
         if any(map(holds_results, files)):
+            with suppress(InputError):
+                n_others = len([file for file in find_files(folder, glob=glob) if not is_result(file)])
+                told = f"warning: {folder}: holds findings: {counted(n_others, 'text')} beside them passed over"
+                streams.say(f"{told}; --glob names what to annotate")
             return self._read(files)
         try:
             return self._annotated(find_files(folder, glob=glob))
@@ -202,7 +215,8 @@ class Source:
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
         for file in files:
-            for result in self.failures.readable(read_result_file(file)):
+            stdin = sys.stdin.buffer if file == STANDARD_INPUT else None
+            for result in self.failures.readable(read_result_file(file, stdin=stdin)):
                 self.has_stated = True
                 yield result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,8 +97,10 @@ class Texts:
     def reviews(self, paths: Sequence[str]) -> Iterator[Review]:
         """The reviews of these files, in order; what cannot be read, or not reviewed as it is, is told and left out."""
         for path in self.failures.report(find_all(paths, glob=self._value["glob"])):
-            if not is_address(path) and is_result(path):
-                for document, provenance in self.failures.readable(read_result_file(path)):
+            piped = path == STANDARD_INPUT and self._reading.kind is None and inputs.stdin_begins_result()
+            if piped or (not is_address(path) and is_result(path)):
+                stdin = sys.stdin.buffer if piped else None
+                for document, provenance in self.failures.readable(read_result_file(path, stdin=stdin)):
                     yield from self._told(self._reviews.add, document, provenance)
                 continue
             documents = self.failures.report_unreadable([path], self._reading)

@@ -168,6 +168,7 @@ def command(
 def run(job: Job, *, quiet: bool) -> None:
     """Scores a job with progress on standard error; exits with 130 where it was interrupted."""
     from detector.batch.run import score_corpus
+    from detector.batch.sources import passed_over
 
     reporter = Reporter(quiet=quiet, terminal=sys.stderr is not None and sys.stderr.isatty())
     with stopping() as stop:
@@ -181,6 +182,9 @@ def run(job: Job, *, quiet: bool) -> None:
         raise typer.Exit(INTERRUPTED)
     if not quiet:
         say(f"{job.out}: {_held(summary)}{'' if summary.finished else '; other shards have parts to make'}")
+        if others := sorted(passed_over(job.corpus)):
+            told = f"{counted(len(others), 'file')} of other kinds passed over, such as {others[0]}"
+            say(f"warning: {job.out}: {told}: detector annotate reads more kinds")
         if summary.n_errors:
             say(f"{job.out}/errors.jsonl lists what could not be read: mend it and add --retry-errors")
         if summary.n_foreign:

@@ -17,6 +17,26 @@ from detector.errors import ConfigError, InputError
 from detector.report.terminal import Style
 from detector.report.visible import visible
 
+NOT_WRITTEN = frozenset(
+    (
+        ".gz",
+        ".zst",
+        ".bz2",
+        ".xz",
+        ".xlsx",
+        ".xls",
+        ".ods",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".rtf",
+        ".odt",
+        ".doc",
+        ".png",
+        ".svg",
+    )
+)
+"""Suffixes that mean a kind of file which nothing here writes: what is in it would be another."""
 STANDARD_OUTPUT = "-"
 PIPE_WIDTH = 100
 PIPE_CLOSED = 141  # what a shell reports for a program that a closed pipe has ended

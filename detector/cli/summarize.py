@@ -57,7 +57,7 @@ def command(
 
     The intervals say how much documents differ, not how often the detector is wrong.
     """
-    from detector.batch.summary import Question, Results, as_table, summarize
+    from detector.batch.summary import MONTH, Question, Results, as_table, summarize
     from detector.batch.summary import compare as compare_groups
 
     if compare and by:
@@ -72,6 +72,12 @@ def command(
     warn(folder, overview)
     rows: Sequence[Rate] | Sequence[Difference]
     rows = compare_groups(results, *compare, question) if compare else summarize(results, question)
+    n_undated, example = results.undated(date_column) if MONTH in groups else (0, "")
+    if n_undated:
+        unread = (
+            f"{counted(n_undated, 'document')} with a {date_column} that is no date, such as {visible(example)!r:.60}"
+        )
+        say(f"warning: {folder}: {unread}: write 2024-01-31")
     with streams.output(output) as write:
         if format == TableFormat.PARQUET:
             write(to_parquet(as_table(rows, groups)))
@@ -84,6 +90,8 @@ def command(
 def _by_suffix(output: str | None) -> TableFormat:
     """The format that the suffix of the output means."""
     suffix = os.path.splitext(output or "")[1].lower()
+    if suffix in streams.NOT_WRITTEN:
+        raise ConfigError(f"--output {output}: {suffix} files are not written: take .csv, .parquet or .txt")
     return {".csv": TableFormat.CSV, ".parquet": TableFormat.PARQUET}.get(suffix, TableFormat.TABLE)
 
 

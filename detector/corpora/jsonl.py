@@ -29,21 +29,21 @@ _KEYS = ("id", "text", "spans")
 
 
 def read_jsonl(
-    path: Path,
+    paths: Path | Iterable[Path],
     *,
     name: str = "jsonl",
     spelling: Inventory | None = None,
     skip_bad: bool = False,
     named: bool = True,
 ) -> Corpus:
-    """The corpus in a JSONL file; techniques in our slugs or in one inventory's spelling, found from the names in use.
+    """The corpus in JSONL files; techniques in our slugs or in one inventory's spelling, found from the names in use.
 
     ``spelling`` states that inventory instead. A row may lack ``spans``, and if they need not be ``named``, a span its
     technique; blank lines are ignored. Raises CorpusError
     for the first bad row or span; with ``skip_bad`` those are left out and listed in ``Corpus.skipped``.
     """
     problems = Problems(skip_bad=skip_bad)
-    rows = list(_rows(path, problems))
+    rows = [row for path in ([paths] if isinstance(paths, Path) else paths) for row in _rows(path, problems)]
     spans = [span for _, row in rows for span in row["spans"] if isinstance(span, dict)]
     names = [span.get("technique") for span in spans if named or span.get("technique") not in (None, "", "?")]
     known = spelling or (closest_inventory(names) if names else inventory("detector"))

@@ -232,8 +232,18 @@ def find_all(paths: Sequence[str], *, glob: str = "*.txt") -> Iterator[str | Inp
                 if place not in found:
                     found.add(place)
                     yield file
+            yield from _closed_folders(path, glob)
         except InputError as error:
             yield error
+
+
+def _closed_folders(path: str, glob: str) -> Iterator[InputError]:
+    """An error for each folder inside a folder that a search for ``**`` could not look into: it finds nothing there."""
+    if "**" in glob and not is_address(path) and os.path.isdir(path):
+        errors: list[OSError] = []
+        for _ in os.walk(path, onerror=errors.append):
+            pass
+        yield from (InputError(_refusal(Path(error.filename).as_posix(), error)) for error in errors)
 
 
 def _matches(folder: Path, glob: str) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from detector.errors import InputError, TechniqueError
 from detector.quotes import Quotation, document_quotations, quotation_of
@@ -53,6 +55,9 @@ def is_unfinished(folder: str | Path) -> bool:
     return not read_manifest(open_store(str(folder)), str(folder))["finished"]
 
 
+_BEGINNING = re.compile(rb'\s*(?:\[\s*)?\{\s*"schema_version"')
+
+
 def is_result(path: str | Path) -> bool:
     """Whether a file is JSON by its name, and so no article."""
     return Path(path).suffix.lower() in SUFFIXES
@@ -69,12 +74,17 @@ def holds_results(file: Path) -> bool:
     return isinstance(record, dict) and "schema_version" in record
 
 
-def read_result_file(file: str | Path) -> Iterator[Result | InputError]:
-    """The annotated documents of one file: of an object, of a list of them, or of one object a line.
+def begins_result(head: bytes) -> bool:
+    """Whether these first bytes are those of JSON that annotate wrote."""
+    return bool(_BEGINNING.match(head))
+
+
+def read_result_file(file: str | Path, *, stdin: BinaryIO | None = None) -> Iterator[Result | InputError]:
+    """The annotated documents of one file, or of ``stdin``: of an object, of a list of them, or of one object a line.
 
     An error stands in the place of each that is not as it was written, and of a file that is no such JSON.
     """
-    for place, record in _records(Path(file)):
+    for place, record in _records(Path(file), stdin):
         if isinstance(record, InputError):
             yield record
         elif not isinstance(record, dict):
@@ -123,10 +133,10 @@ def _checked(document: Document) -> Document:
     return checked_document(document)
 
 
-def _records(file: Path) -> Iterator[tuple[str, Any]]:
+def _records(file: Path, stdin: BinaryIO | None = None) -> Iterator[tuple[str, Any]]:
     """The values in a file, each with its place; an InputError is the value of what cannot be read."""
     try:
-        with file.open("rb") as stream:
+        with nullcontext(stdin) if stdin else file.open("rb") as stream:
             first = stream.readline()
             if _is_record(first):
                 yield from _lines(file, chain([first], stream))

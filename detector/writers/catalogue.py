@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detector.corpora import read_jsonl, read_semeval2021, write_jsonl, write_semeval2021
-from detector.errors import ConfigError, CorpusError, InputError
+from detector.corpora import Corpus, read_jsonl, read_semeval2021, write_jsonl, write_semeval2021
+from detector.errors import ConfigError, CorpusError, DetectorError, InputError
 from detector.spans import Document
 from detector.techniques import inventory
 from detector.writers import (
@@ -47,7 +47,7 @@ class FileFormat:
     suffixes: tuple[str, ...] = ()
     pieces: Pieces | None = None
     to_path: ToPath | None = None
-    read: Callable[[Path], Iterator[Document]] | None = None
+    read: Callable[[Path], Iterator[Document] | Iterator[Document | InputError]] | None = None
     read_with: Callable[[Path, Texts | None], Iterator[Document]] | None = None
     stated: Callable[[Path], Sequence[Mapping[str, Any]]] | None = None
     files: Callable[[Document], Sequence[str]] = lambda document: ()
@@ -81,7 +81,11 @@ def write_json_annotations(documents: Iterable[Document], provenance: Provenance
 def read_annotations(path: Path) -> Iterator[Document]:
     """The documents of a file that holds one annotation, a list of them, or one a line."""
     with reading(path, "JSON that annotate wrote"):
-        yield from map(read_annotation, _annotations(path))
+        for number, record in enumerate(_annotations(path), start=1):
+            try:
+                yield read_annotation(record)
+            except DetectorError as error:
+                raise type(error)(f"{path}: document {number}: {error}") from None
 
 
 def _annotations(path: Path) -> list[Any]:
@@ -100,6 +104,12 @@ def _lines(path: Path, text: str) -> Iterator[Any]:
                 yield json.loads(line)
         except ValueError as error:
             raise CorpusError(f"{path}:{number}: is not JSON ({error}): write it with annotate --format json") from None
+
+
+def _corpus(corpus: Corpus) -> Iterator[Document | InputError]:
+    """The documents of a corpus, and then an error for each row or span that is left out."""
+    yield from corpus.documents
+    yield from map(InputError, corpus.skipped)
 
 
 _CONFIDENCE, _TEXT = frozenset(["confidence"]), frozenset(["text"])
@@ -178,13 +188,13 @@ FORMATS = {
         FileFormat(
             "corpus",
             to_path=lambda path, documents, _: write_jsonl(path, documents),
-            read=lambda path: iter(read_jsonl(path).documents),
+            read=lambda path: _corpus(read_jsonl(path, skip_bad=True)),
             holds=_MOST,
         ),
         FileFormat(
             "semeval2021",
             to_path=lambda path, documents, _: write_semeval2021(path, documents),
-            read=lambda path: iter(read_semeval2021(path).documents),
+            read=lambda path: _corpus(read_semeval2021(path, skip_bad=True)),
             holds=_TEXT,
             inventory="semeval-2021",
         ),
@@ -209,11 +219,16 @@ def format_of_input(path: Path) -> FileFormat:
         raise InputError(f"{path}: there is no such file or folder: check the spelling")
     else:
         by_suffix = format_of_output(str(path))
-        json_like = path.suffix.lower() in (".json", ".jsonl", ".ndjson")
+        json_like = path.suffix.lower() in (".json", ".jsonl", ".ndjson") or (not by_suffix and _begins_json(path))
         name = _json_format(path) if json_like else by_suffix.name if by_suffix else ""
     if not name:
         raise ConfigError(f"{path}: its format cannot be told: name it with --from ({', '.join(READABLE)})")
     return FORMATS[name]
+
+
+def _begins_json(path: Path) -> bool:
+    with reading(path, "JSON"), path.open("rb") as file:
+        return file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
 def _json_format(path: Path) -> str:
@@ -239,10 +254,13 @@ def _json_format(path: Path) -> str:
     return next((name for key, name in known.items() if key in first), "")
 
 
-def read_format(format: FileFormat, path: Path, texts: Texts | None = None) -> Iterator[Document]:
-    """The documents of a file in this format; raises ConfigError for a format that cannot be read back."""
+def read_format(format: FileFormat, path: Path, texts: Texts | None = None) -> Iterator[Document | InputError]:
+    """The documents of a file in this format, and an error for each part of it that was left out.
+
+    Raises ConfigError for a format that cannot be read back.
+    """
     if format.read is not None:
-        return map(checked_document, format.read(path))
+        return (one if isinstance(one, InputError) else checked_document(one) for one in format.read(path))
     if format.read_with is not None:
         return map(checked_document, format.read_with(path, texts))
     raise ConfigError(f"{path}: {format.name} cannot be read back: convert from {', '.join(READABLE)}")
