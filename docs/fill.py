@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 PLACE = "rhetoric-detector"
 HELD_OUT = Path("runs", "held-out")
 """Where `make held-out` puts the model that annotated documents are left for."""
-FILLED_WITH_DOT_PRODUCTS = False
+FILLED_WITH_DOT_PRODUCTS = True
 """Whether the pages were filled on a CPU with products of 8-bit numbers: on another, findings at a threshold differ."""
 ELISION = "…"
 WIDTH = 100
