@@ -20,7 +20,7 @@ from detector.cli.annotate import explained, load_detector, provenance_of
 from detector.cli.inputs import Failures
 from detector.cli.settings import in_force, selection_of
 from detector.errors import ConfigError, InputError
-from detector.readers.text import STANDARD_INPUT, find_all, find_files, is_address
+from detector.readers.text import STANDARD_INPUT, closed_folders, find_all, find_files, is_address
 from detector.report.results import (
     UNFINISHED,
     Result,
@@ -125,14 +125,11 @@ def command(
 def make(
     paths: Sequence[str], source: Source, output: str | None, *, glob: str, compare: bool, searched: bool = False
 ) -> None:
-    """Write the pages that were asked for; none where nothing could be read.
-
-    Of a folder that is ``searched`` all files that match ``glob`` are shown, else findings where there are any.
-    """
+    """Write the pages that were asked for; none where nothing could be read. ``searched``: see `Source.folder`."""
     if len(paths) == 1 and paths[0] and os.path.isdir(paths[0]):
         if compare:
             raise ConfigError(f"--compare {paths[0]}: is a folder: name two texts")
-        results = source.files(find_files(paths[0], glob=glob)) if searched else source.folder(paths[0], glob=glob)
+        results = source.folder(paths[0], glob=glob, searched=searched)
         first = next(results, None)
         if first is not None or not source.failures.n_failed:
             write_corpus(results if first is None else chain([first], results), paths[0], output)
@@ -189,10 +186,16 @@ class Source:
             yield from self._read([path])
         yield from self._annotated(articles)
 
-    def folder(self, folder: str, *, glob: str) -> Iterator[Result]:
-        """The results in a folder: of `score`, or of the JSON that annotate wrote, otherwise of its articles."""
+    def folder(self, folder: str, *, glob: str, searched: bool = False) -> Iterator[Result]:
+        """The results in a folder: of `score`, or of the JSON that annotate wrote, otherwise of its articles.
+
+        Where it is ``searched``, all files that match ``glob`` count, JSON and articles.
+        """
         if is_scored(folder):
             return self._scored(folder)
+        self.failures.report(closed_folders(folder, glob))
+        if searched:
+            return self.files(find_files(folder, glob=glob))
         files = result_files(folder)
         if any(map(holds_results, files)):
             with suppress(InputError):

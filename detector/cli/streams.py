@@ -17,25 +17,8 @@ from detector.errors import ConfigError, InputError
 from detector.report.terminal import Style
 from detector.report.visible import visible
 
-NOT_WRITTEN = frozenset(
-    (
-        ".gz",
-        ".zst",
-        ".bz2",
-        ".xz",
-        ".xlsx",
-        ".xls",
-        ".ods",
-        ".xml",
-        ".yaml",
-        ".yml",
-        ".rtf",
-        ".odt",
-        ".doc",
-        ".png",
-        ".svg",
-    )
-)
+_PACKED, _OFFICE = (".gz", ".zst", ".bz2", ".xz"), (".xlsx", ".xls", ".ods", ".odt", ".doc", ".rtf")
+NOT_WRITTEN = frozenset((*_PACKED, *_OFFICE, ".xml", ".yaml", ".yml", ".png", ".svg"))
 """Suffixes that mean a kind of file which nothing here writes: what is in it would be another."""
 STANDARD_OUTPUT = "-"
 PIPE_WIDTH = 100

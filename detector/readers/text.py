@@ -232,13 +232,13 @@ def find_all(paths: Sequence[str], *, glob: str = "*.txt") -> Iterator[str | Inp
                 if place not in found:
                     found.add(place)
                     yield file
-            yield from _closed_folders(path, glob)
+            yield from closed_folders(path, glob)
         except InputError as error:
             yield error
 
 
-def _closed_folders(path: str, glob: str) -> Iterator[InputError]:
-    """An error for each folder inside a folder that a search for ``**`` could not look into: it finds nothing there."""
+def closed_folders(path: str, glob: str) -> Iterator[InputError]:
+    """An error for each folder inside a folder that `find_files` could not look into: with ``**`` it should have."""
     if "**" in glob and not is_address(path) and os.path.isdir(path):
         errors: list[OSError] = []
         for _ in os.walk(path, onerror=errors.append):
