@@ -284,9 +284,9 @@ def find_words(text: str, pieces: Pieces) -> Words:
     word = np.cumsum(new) - 1
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(pieces)) - 1
-    line = line_numbers(text)
-    sentence = folded.spread(sentence_numbers(folded.text)) + line[:-1]
-    return Words(first[word], last[word], sentence, line, count_shown(text))
+    line, sentence = line_numbers(text), folded.spread(sentence_numbers(folded.text))
+    ends_with_line = sentence + line[:-1] if len(sentence) else line[:-1]  # nothing of the text shows
+    return Words(first[word], last[word], ends_with_line, line, count_shown(text))
 
 
 def sentence_numbers(text: str) -> Counts:

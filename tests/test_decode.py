@@ -90,6 +90,13 @@ def test_few_words_of_a_sentence_that_goes_on_outside_are_no_part_of_a_span_over
     assert sure(lines, "now\n\nThey lie! We want") == ["They lie!"]
 
 
+@pytest.mark.parametrize("text", ["", "\u200b\u200b", "\u200b\n\u200b", "\u200bwe\u200b.\u200b We\u200b"])
+def test_every_character_has_a_sentence_whether_it_shows_or_not(text: str):
+    words = find_words(text, tokenize(TOKENIZER, text))
+    assert len(words.sentence) == len(text)
+    assert (np.diff(words.sentence) >= 0).all()
+
+
 def test_months_that_are_abbreviated_end_no_sentence():
     assert [*sentences("It was on Sept. 28th. He sat.")] == [(0, 21), (22, 29)]
 
