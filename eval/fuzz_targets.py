@@ -137,6 +137,7 @@ def _texts() -> dict[str, bytes]:
         "utf-16.txt": MARKED.encode("utf-16"),
         "cp1252.txt": "Zürich “x”".encode("cp1252"),
         "a.md": TEXT.encode(),
+        "hidden.txt": "\u200b\u200b\n\u00ad".encode(),
     }
 
 
