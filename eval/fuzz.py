@@ -32,6 +32,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import typer
 from fuzz_targets import TARGETS, Target
 from provenance import RESULTS, record
 
@@ -221,8 +222,9 @@ def tried(target: Target, name: str, data: bytes, folder: Path) -> str:
         if "\n" in str(error) or "MemoryError" in str(error):
             return f"not one line, or out of memory: {error!s:.100}"
         return "refused"
-    except SystemExit as end:
-        return {0: "read", None: "read", 2: "refused"}.get(end.code, f"exit code {end.code}")
+    except (SystemExit, typer.Exit) as end:
+        code = end.exit_code if isinstance(end, typer.Exit) else end.code
+        return {0: "read", None: "read", 2: "refused"}.get(code, f"exit code {code}")
     except BaseException as error:
         own = [f for f in traceback.extract_tb(error.__traceback__) if "/detector/" in f.filename]
         where = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "elsewhere"

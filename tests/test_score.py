@@ -633,7 +633,7 @@ def test_rows_that_failed_are_not_all_held(settings, tmp_path):
     for i in range(n_parts):
         errors = tuple({"source": "c", "row": j, "kind": "json", "error": f"{i}:{j}: {reason}"} for j in range(n_rows))
         name = part_name(i, PartFormat.PARQUET)
-        receipt = Receipt(i, name, "", 0, n_rows, 0, 0, 0, 0, "", settings.hash(), errors)
+        receipt = Receipt(i, name, "", 0, n_rows, 0, 0, 0, 0, 0, "", settings.hash(), errors)
         folder.write(f"receipts/{i:06d}.json", [receipt.to_bytes()])
     tracemalloc.start()
     summary = batch_run.assemble(folder, Job(("c",), str(tmp_path), settings), n_parts=n_parts)
