@@ -165,6 +165,7 @@ def test_the_page_names_all_it_takes_to_make_it_again():
         ],
     }
     assert "42% of what was marked at this setting (strict)" in page
+    assert "42% of what this setting marks in articles held out from training" in page.partition("<footer")[2]
     for shown in ("rhetoric-detector 1.2.3, 4 March 2025", "sha256:00", text_hash(document.text), "at least 25% sure"):
         assert shown in page
 
