@@ -151,9 +151,7 @@ def passed_over(corpus: Sequence[str]) -> Iterator[str]:
         if name == STANDARD_INPUT or name.startswith(DATASET_PREFIX) or is_url(name):
             continue
         if os.path.isdir(name) and not is_saved_dataset(name):
-            for here, folders, files in os.walk(name):
-                folders[:] = [f for f in folders if not f.startswith(".") and not _is_results(Path(here, f))]
-                yield from (path for path in (f"{here}/{file}" for file in files) if _is_unread(path))
+            yield from (path.as_posix() for path in _files_in(name) if _is_unread(path.name))
         elif not os.path.exists(name) and glob.has_magic(name):
             yield from (path for path in glob.glob(name, recursive=True) if os.path.isfile(path) and _is_unread(path))
     for source in find_sources(corpus):
@@ -199,14 +197,19 @@ def _folder_files(folder: str) -> Iterator[Source]:
     that cannot be looked into is a source that cannot be read.
     """
     closed: list[OSError] = []
-    for here, folders, files in os.walk(folder, onerror=closed.append):
+    for path in _files_in(folder, closed):
         yield from _closed_folders(closed)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is_results(Path(here, f)))
-        for file in sorted(f for f in files if not f.startswith(".")):
-            source = _found(Path(here, file))
-            if source is not None:
-                yield source
+        source = _found(path)
+        if source is not None:
+            yield source
     yield from _closed_folders(closed)
+
+
+def _files_in(folder: str, closed: list[OSError] | None = None) -> Iterator[Path]:
+    """Whatever is no folder in a folder and those inside it, by name; ``closed`` gets why one cannot be looked into."""
+    for here, folders, files in os.walk(folder, onerror=None if closed is None else closed.append):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is_results(Path(here, f)))
+        yield from (Path(here, file) for file in sorted(files) if not file.startswith("."))
 
 
 def _closed_folders(closed: list[OSError]) -> Iterator[Source]:

@@ -6,15 +6,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from detector.cli import streams
 from detector.errors import ConfigError, InputError
+from detector.readers.text import STANDARD_INPUT, is_address
 
 if TYPE_CHECKING:
     from detector.readers.sources import Sources
+    from detector.report.results import Result
     from detector.spans import Document
 
 T = TypeVar("T")
@@ -93,12 +95,21 @@ def check_written(output: str | None) -> None:
         raise ConfigError(f"--output {output}: {suffix} files are not written: take .html, .csv or another")
 
 
-def stdin_begins_result() -> bool:
-    """Whether standard input begins as JSON that annotate wrote does; nothing of it is taken."""
-    from detector.report.results import begins_result
+def states_findings(path: str, kind: str | None) -> bool:
+    """Whether a path is JSON that annotate wrote: by its name; of standard input by how it begins."""
+    from detector.report.results import begins_result, is_result
 
-    stream = getattr(sys.stdin, "buffer", None)
-    return stream is not None and hasattr(stream, "peek") and begins_result(stream.peek(64))
+    if path != STANDARD_INPUT:
+        return not is_address(path) and is_result(path)
+    stream: Any = getattr(sys.stdin, "buffer", None)
+    return kind is None and hasattr(stream, "peek") and begins_result(stream.peek(64))
+
+
+def stated_findings(path: str | Path) -> Iterator[Result | InputError]:
+    """The annotated documents of a file or of standard input (see `read_result_file`)."""
+    from detector.report.results import read_result_file
+
+    return read_result_file(path, stdin=sys.stdin.buffer if path == STANDARD_INPUT else None)
 
 
 class Failures:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -28,7 +27,6 @@ from detector.report.results import (
     is_result,
     is_scored,
     is_unfinished,
-    read_result_file,
     read_scored,
     result_files,
 )
@@ -177,8 +175,7 @@ class Source:
         """The results of these files in order; neighbouring articles go through the detector together."""
         articles: list[str] = []
         for path in self.failures.report(find_all([*map(_no_folder, paths)])):
-            piped = path == STANDARD_INPUT and self.reading.kind is None and inputs.stdin_begins_result()
-            if not piped and (is_address(path) or not is_result(path)):
+            if not inputs.states_findings(path, self.reading.kind):
                 articles.append(path)
                 continue
             yield from self._annotated(articles)
@@ -200,8 +197,9 @@ class Source:
         if any(map(holds_results, files)):
             with suppress(InputError):
                 n_others = len([file for file in find_files(folder, glob=glob) if not is_result(file)])
-                told = f"warning: {folder}: holds findings: {counted(n_others, 'text')} beside them passed over"
-                streams.say(f"{told}; --glob names what to annotate")
+                if n_others:
+                    told = f"warning: {folder}: holds findings: {counted(n_others, 'text')} beside them passed over"
+                    streams.say(f"{told}; --glob names what to annotate")
             return self._read(files)
         try:
             return self._annotated(find_files(folder, glob=glob))
@@ -218,8 +216,7 @@ class Source:
 
     def _read(self, files: Iterable[str | Path]) -> Iterator[Result]:
         for file in files:
-            stdin = sys.stdin.buffer if file == STANDARD_INPUT else None
-            for result in self.failures.readable(read_result_file(file, stdin=stdin)):
+            for result in self.failures.readable(inputs.stated_findings(file)):
                 self.has_stated = True
                 yield result
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +16,6 @@ from detector.cli.settings import Settings, in_force, selection_of
 from detector.cli.streams import say
 from detector.errors import InputError
 from detector.readers.text import STANDARD_INPUT, find_all, is_address
-from detector.report.results import is_result, read_result_file
 from detector.report.wording import counted
 
 if TYPE_CHECKING:
@@ -97,10 +95,8 @@ class Texts:
     def reviews(self, paths: Sequence[str]) -> Iterator[Review]:
         """The reviews of these files, in order; what cannot be read, or not reviewed as it is, is told and left out."""
         for path in self.failures.report(find_all(paths, glob=self._value["glob"])):
-            piped = path == STANDARD_INPUT and self._reading.kind is None and inputs.stdin_begins_result()
-            if piped or (not is_address(path) and is_result(path)):
-                stdin = sys.stdin.buffer if piped else None
-                for document, provenance in self.failures.readable(read_result_file(path, stdin=stdin)):
+            if inputs.states_findings(path, self._reading.kind):
+                for document, provenance in self.failures.readable(inputs.stated_findings(path)):
                     yield from self._told(self._reviews.add, document, provenance)
                 continue
             documents = self.failures.report_unreadable([path], self._reading)
